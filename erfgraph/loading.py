@@ -1,0 +1,123 @@
+"""`load`: a network from whatever names it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from erfgraph import netfile, notation, zoo
+from erfgraph.errors import ErfgraphError, FileError, InputError, unknown_name
+from erfgraph.network import Network, PerAxis
+from erfgraph.shortest import shortest_input
+
+_ATTRIBUTE = re.compile(r"(?P<module>[\w.]+|.+\.py):(?P<attribute>[A-Za-z_]\w*)")
+
+
+def load(
+    source: Any,
+    input_shape: PerAxis | None = None,
+    channels: int | None = None,
+    *,
+    head: bool = False,
+) -> Network:
+    """A network from its name, notation or file.
+
+    Parameters
+    ----------
+    source : str, path-like or Network
+        A name of the zoo (``"resnet50"``), the one-line notation (``"conv7*3"``), a network
+        file (.toml, .json, .yaml), or ``module:attribute`` / ``file.py:attribute`` that names
+        a `Network` or a function that returns one. The last imports and runs that module.
+    input_shape : int or sequence of int, optional
+        Spatial shape; default the source's own. For a notation, the shortest on which the
+        centre unit of the last map sees its whole field.
+    channels : int, optional
+        Channels of the input; default the source's own.
+    head : bool, optional
+        For a name of the zoo: whether to add pooling and classifier.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    NameLookupError, FileError, LayerError, InputError
+        If the source cannot be found or read, or does not fit the input.
+
+    Examples
+    --------
+    >>> load("vgg16", input_shape=(512, 512)).output.shape
+    (16, 16)
+    >>> load("conv3s2p1 res(conv3p1)*8").input.shape
+    (35,)
+    """
+    if isinstance(source, Network):
+        return _as_given(source, input_shape, channels, "the network")
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"source: got {source!r}, wanted a name, a notation or a file")
+    text = os.fspath(source)
+    if head and text not in zoo.ZOO:
+        raise InputError("head: only networks of the zoo have one")
+    if text in zoo.ZOO:
+        return zoo.build(text, input_shape, channels, head)
+    if Path(text).suffix.lower() in netfile.SUFFIXES:
+        return netfile.load_file(text, input_shape, channels)
+    if match := _ATTRIBUTE.fullmatch(text):
+        found = _attribute(match["module"], match["attribute"])
+        return _as_given(found, input_shape, channels, text)
+    try:
+        net = notation.parse(text)
+    except ErfgraphError:
+        if re.fullmatch(r"[\w.-]+", text) and not text.startswith(tuple(notation.WORDS)):
+            raise unknown_name(
+                "network", text, zoo.ZOO, where=" (no zoo name, notation or file)"
+            ) from None
+        raise
+    shape = shortest_input(net) if input_shape is None else input_shape
+    return notation.build(net, shape, channels or 1, " ".join(text.split()))
+
+
+def _attribute(module: str, attribute: str) -> Any:
+    """What ``module:attribute`` names, called if it is a function."""
+    try:
+        if module.endswith(".py"):
+            path = Path(module)
+            if not path.is_file():
+                raise FileError(f"{module}: no such file")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            if spec is None or spec.loader is None:
+                raise FileError(f"{module}: no Python source")
+            loaded = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded)
+        else:
+            if "" not in sys.path:  # a console script does not look into the current folder
+                sys.path.insert(0, "")
+            loaded = importlib.import_module(module)
+        if not hasattr(loaded, attribute):
+            names = [name for name in vars(loaded) if not name.startswith("_")]
+            raise unknown_name("attribute", attribute, names, where=f" of {module}")
+        found = getattr(loaded, attribute)
+        return found() if callable(found) else found
+    except ErfgraphError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(
+            f"{module}:{attribute}: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _as_given(found: Any, shape: Any, channels: int | None, what: str) -> Network:
+    if not isinstance(found, Network):
+        raise InputError(
+            f"{what}: got {type(found).__name__}, wanted a Network or a function that returns one"
+        )
+    if shape is None and channels is None:
+        return found
+    document = found.to_dict()
+    return netfile.build(document, shape, channels)

@@ -1,0 +1,84 @@
+"""The ``.npz`` file of an importance map: plain arrays and a JSON text, no pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from erfgraph.counts import Counts
+from erfgraph.errors import FileError
+from erfgraph.files import check_target, write_whole
+from erfgraph.wide import Wide
+
+FORMAT = 1
+
+
+def save(
+    path: Any,
+    about: Mapping[str, Any],
+    counts: Counts,
+    embed: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Write what a map holds; `embed` puts a window into an array of the map's shape."""
+    target = check_target(path, (".npz",))
+    text = json.dumps({"format": FORMAT, "scale": counts.scale, **about})
+    arrays: dict[str, np.ndarray] = {"about": np.array(text)}
+    if isinstance(counts.values, Wide):
+        arrays["values"] = embed(counts.divided(1))
+        arrays["limbs"] = np.stack([embed(limb.astype("<u4")) for limb in counts.values.limbs])
+    else:
+        arrays["values"] = embed(counts.values)
+    if counts.nonzero is not None:
+        arrays["support"] = embed(counts.nonzero)
+    write_whole(target, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+
+
+def load(path: Any, keys: tuple[str, ...]) -> tuple[dict[str, Any], Counts]:
+    """Read what `save` wrote: the texts of the given keys, and the counts."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            about = json.loads(str(data["about"][()]))
+            arrays = {key: np.array(data[key]) for key in data if key != "about"}
+        if about.pop("format") != FORMAT:
+            raise ValueError(f"another format than {FORMAT}")
+        counts = _counts(arrays, int(about.pop("scale")))
+        if set(about) != set(keys):
+            raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
+        for key, value in about.items():
+            if key != "unit" and not (isinstance(value, str) or value is None):
+                raise ValueError(f"{key}: {value!r} is no string")
+        about["unit"] = tuple(int(u) for u in about["unit"])
+        return about, counts
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+        MemoryError,
+    ) as error:
+        raise FileError(f"{path}: not a map saved by erfgraph: {error}") from None
+
+
+def _counts(arrays: Mapping[str, np.ndarray], scale: int) -> Counts:
+    values = arrays["values"]
+    if values.dtype not in (np.int64, np.float64) or not 1 <= values.ndim <= 3:
+        raise ValueError(f"values of type {values.dtype} with {values.ndim} axes")
+    if not values.size or (values < 0).any() or not np.isfinite(values).all():
+        raise ValueError("values that are no finite numbers of paths")
+    held: np.ndarray | Wide = values
+    if (limbs := arrays.get("limbs")) is not None:
+        if limbs.dtype != np.uint32 or limbs.shape[1:] != values.shape or not len(limbs):
+            raise ValueError(f"limbs of type {limbs.dtype} and shape {limbs.shape}")
+        held = Wide(limbs.astype(np.int64))
+    support = arrays.get("support")
+    if support is not None and (support.dtype != bool or support.shape != values.shape):
+        raise ValueError(f"support of type {support.dtype} and shape {support.shape}")
+    return Counts(held, scale, support)

@@ -1,0 +1,105 @@
+"""Exact integers of any width as lanes of int64: value = sum of limb[j] * 2**(32*j).
+
+Every step of a sweep is linear, so it acts on each limb by itself; carries are needed only
+when a bound says that a limb might pass 2**63. Against arrays of Python integers this keeps
+the sweep vectorised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+BITS = 32
+MASK = (1 << BITS) - 1
+LIMB_LIMIT = (1 << 63) - 1
+
+
+def limbs_for(bound: int) -> int:
+    """How many limbs hold every integer up to the bound."""
+    return max(1, -(-bound.bit_length() // BITS))
+
+
+def carry(limbs: np.ndarray) -> None:
+    """Bring every limb below 2**32, in place; the values stay the same."""
+    for j in range(len(limbs) - 1):
+        over = limbs[j] >> BITS
+        limbs[j] &= MASK
+        limbs[j + 1] += over
+
+
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """An array of exact non-negative integers.
+
+    Attributes
+    ----------
+    limbs : int64 array, shape (n_limbs, *shape)
+        Each below 2**32 (see `carry`), least significant first.
+    """
+
+    limbs: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of integers."""
+        return self.limbs.shape[1:]
+
+    def to_objects(self) -> np.ndarray:
+        """The integers as Python ints in an object array."""
+        n_limbs = len(self.limbs)
+        words = np.ascontiguousarray(np.moveaxis(self.limbs, 0, -1).astype("<u4"))
+        data, width = words.tobytes(), 4 * n_limbs
+        result = np.empty(math.prod(self.shape), dtype=object)
+        result[:] = [
+            int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)
+        ]
+        return result.reshape(self.shape)
+
+    def item(self, position: tuple[int, ...]) -> int:
+        """One integer."""
+        index: Any = (slice(None), *position)
+        limbs = self.limbs[index].tolist()
+        return sum(limb << (BITS * j) for j, limb in enumerate(limbs))
+
+    def total(self) -> int:
+        """The sum of all integers."""
+        if self.limbs[0].size >= 1 << 31:  # a limb's sum would pass 2**63
+            return sum(part.total() for part in map(Wide, np.array_split(self.limbs, 64, axis=1)))
+        sums = self.limbs.sum(axis=tuple(range(1, self.limbs.ndim))).tolist()
+        return sum(s << (BITS * j) for j, s in enumerate(sums))
+
+    def argmax(self) -> tuple[int, ...]:
+        """Position of the largest integer, the first in raster order."""
+        candidates = np.arange(math.prod(self.shape))
+        for limb in self.limbs[::-1].reshape(len(self.limbs), -1):
+            found = limb[candidates]
+            candidates = candidates[found == found.max()]
+        return tuple(int(i) for i in np.unravel_index(candidates[0], self.shape))
+
+    def at_least(self, cut: int) -> np.ndarray:
+        """Where the integers are at least the cut, bool, shape of the array."""
+        n = len(self.limbs)
+        if cut >> (BITS * n):
+            return np.zeros(self.shape, dtype=bool)
+        larger = np.zeros(self.shape, dtype=bool)
+        equal = np.ones(self.shape, dtype=bool)
+        for j in range(n - 1, -1, -1):
+            digit = (cut >> (BITS * j)) & MASK
+            larger |= equal & (self.limbs[j] > digit)
+            equal &= self.limbs[j] == digit
+        return larger | equal
+
+    def over(self, divisor: int) -> np.ndarray:
+        """The integers divided by an integer, float64, correct to a few last places."""
+        result = np.zeros(self.shape)
+        for j, limb in enumerate(self.limbs):
+            # as a fraction first: neither power nor divisor need fit a double
+            weight = Fraction(1 << (BITS * j), divisor)
+            if weight > Fraction(1, 1 << 1000):
+                result += limb * float(weight)
+        return result

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         SizeError,
         ThresholdError,
     )
-    from erfgraph.explicit import Graph, graph
+    from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.loading import load
     from erfgraph.netfile import save_file as save_network
@@ -65,7 +65,9 @@ _HOMES = {
     "Network": "network",
     "SizeError": "errors",
     "ThresholdError": "errors",
+    "Unit": "explicit",
     "graph": "explicit",
+    "graph_size": "explicit",
     "importance": "sweeps",
     "importances": "sweeps",
     "influence": "sweeps",
@@ -88,8 +90,10 @@ __all__ = [
     "Network",
     "SizeError",
     "ThresholdError",
+    "Unit",
     "__version__",
     "graph",
+    "graph_size",
     "importance",
     "importances",
     "influence",

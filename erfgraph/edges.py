@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,8 @@ def _outgoing(plan: Plan, src: int, dst: int, terms: Terms, reaching: np.ndarray
     """Distinct edges from each unit of one map into the reaching units of another."""
     if len(terms) > 1 and not _disjoint(terms):
         block = _window_pattern(terms, plan.windows[dst], plan.windows[src])
-        return (block.T @ reaching.ravel().astype(np.int64)).reshape(plan.extent(src))
+        product: np.ndarray = block.T @ reaching.ravel().astype(np.int64)
+        return product.reshape(plan.extent(src))
     patterns = tuple(tuple(axes.once(a) for a in term) for term in terms)
     seen = View(plan.shapes, {dst: ((src, patterns),), src: ()}, (dst, src))
     single = compile_plan(seen, dst, plan.windows[dst])
@@ -202,15 +204,14 @@ def _by_products(
 ) -> np.ndarray:
     most = sum(int(w.sum()) for w in leading.values())
     # whole numbers below 2**53 are exact in float64, whose products are far faster
-    dtype = np.float64 if most < EXACT_FLOAT else np.int64
-    total = np.zeros(plan.extent(stop), dtype=dtype)
+    dtype: Any = np.float64 if most < EXACT_FLOAT else np.int64
+    total: np.ndarray = np.zeros(plan.extent(stop), dtype=dtype)
     for index in plan.order:
         if leading[index].any():
-            value = leading[index].astype(dtype)
+            value: Any = leading[index].astype(dtype)
             for axis, cone in enumerate(cones[index]):
-                value = np.moveaxis(
-                    np.tensordot(cone.astype(dtype), value, axes=(0, axis)), 0, axis
-                )
+                summed = np.tensordot(cone.astype(dtype), value, axes=(0, axis))
+                value = np.moveaxis(summed, 0, axis)
             total += value
     return total.astype(np.int64)
 
@@ -263,4 +264,4 @@ def _weigh(
         mine.append(slice(lo - f0, max(hi, lo) - f0))
         theirs.append(slice(lo - b0, max(hi, lo) - b0))
     part = reached[(slice(None), *mine)].reshape(len(reached), -1)
-    return part @ leading[tuple(theirs)].ravel()
+    return np.asarray(part @ leading[tuple(theirs)].ravel())

@@ -72,6 +72,8 @@ class ImportanceMap:
     measure : str
     shape : tuple of int
         Spatial shape of that map.
+    input_shape : tuple of int
+        Spatial shape of the network's input.
     network : str or None
         Name of the network.
     offset : tuple of int
@@ -96,6 +98,7 @@ class ImportanceMap:
     of: str
     measure: str
     shape: Shape
+    input_shape: Shape
     network: str | None
     offset: Shape
     counts: Counts = field(repr=False)
@@ -278,10 +281,11 @@ class ImportanceMap:
         box = self.trf.bbox
         document: dict[str, Any] = {
             "network": self.network,
-            "input_shape": list(self.shape),
+            "input_shape": list(self.input_shape),
             "layer": self.layer,
             "unit": list(self.unit),
             "of": self.of,
+            "shape": list(self.shape),
             "measure": self.measure,
             "exact": self.exact,
             "log10_scale": self.log10_scale,
@@ -337,4 +341,4 @@ class ImportanceMap:
         )
 
 
-_ABOUT = ("layer", "unit", "of", "measure", "network")
+_ABOUT = ("layer", "unit", "of", "measure", "network", "input_shape")

@@ -163,7 +163,7 @@ def _conv_axis(
 def _padded_source(position: np.ndarray, n: int, mode: str) -> np.ndarray:
     """The real position that a padded position copies."""
     if mode == "replicate":
-        return np.clip(position, 0, n - 1)
+        return np.asarray(np.clip(position, 0, n - 1))
     if mode == "circular":
         return np.asarray(position % n)
     # mirrored: "reflect" leaves the border out of the mirror image, "symmetric" repeats it

@@ -15,6 +15,7 @@ from erfgraph.files import check_target, write_whole
 from erfgraph.wide import Wide
 
 FORMAT = 1
+POSITIONS = ("unit", "input_shape")  # texts that are tuples of integers
 
 
 def save(
@@ -49,9 +50,10 @@ def load(path: Any, keys: tuple[str, ...]) -> tuple[dict[str, Any], Counts]:
         if set(about) != set(keys):
             raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
         for key, value in about.items():
-            if key != "unit" and not (isinstance(value, str) or value is None):
+            if key in POSITIONS:
+                about[key] = tuple(int(v) for v in value)
+            elif not (isinstance(value, str) or (key == "network" and value is None)):
                 raise ValueError(f"{key}: {value!r} is no string")
-        about["unit"] = tuple(int(u) for u in about["unit"])
         return about, counts
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -125,10 +125,10 @@ def count(plan: Plan, keep: Iterable[int], exact: bool = True) -> dict[int, Coun
         found = run(plan, Numbers(np.int64), keep)
         return {i: Counts(values[0]) for i, values in found.items()}
     found = run(plan, wide_numbers(plan, bound), keep)
-    return {i: Counts(_narrow(values, bound[i])) for i, values in found.items()}
+    return {i: Counts(narrow(values)) for i, values in found.items()}
 
 
-def _narrow(limbs: np.ndarray, bound: int) -> np.ndarray | Wide:
+def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
     """Finished counts: int64 if even the largest fits, else wide."""
     limbs = limbs.copy()  # a shared array may be another map's too
     wide.carry(limbs)

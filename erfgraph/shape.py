@@ -28,18 +28,25 @@ def _marginal(share: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(share.sum(axis=rest))
 
 
+def _centred(n: int) -> np.ndarray:
+    """Positions counted from the middle, so that a symmetric map's mean is exactly there."""
+    return np.arange(n) - (n - 1) / 2
+
+
 def centre_of_mass(share: np.ndarray) -> tuple[float, ...]:
     """Mean position per axis."""
     return tuple(
-        float(_marginal(share, a) @ np.arange(n, dtype=float)) for a, n in enumerate(share.shape)
+        float((n - 1) / 2 + (_marginal(share, a) * _centred(n)).sum())
+        for a, n in enumerate(share.shape)
     )
 
 
 def central_moment(share: np.ndarray, axis: int, order: int) -> float:
     """Central moment of an axis: sum of share times (position - mean)**order."""
     marginal = _marginal(share, axis)
-    position = np.arange(len(marginal), dtype=float)
-    return float(marginal @ (position - marginal @ position) ** order)
+    position = _centred(len(marginal))
+    mean = (marginal * position).sum()
+    return float((marginal * (position - mean) ** order).sum())
 
 
 def standard_deviation(share: np.ndarray) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from erfgraph.counts import Counts
 from erfgraph.edges import Progress, count_edges
 from erfgraph.errors import InputError, unknown_name
+from erfgraph.explicit import Graph
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.layers import Shape
 from erfgraph.network import FeatureMap, Network, unit_of
@@ -20,7 +21,7 @@ MEASURES = ("paths", "edges")
 
 
 def importance(
-    net: Network,
+    net: Network | Graph,
     layer: str | FeatureMap | None = None,
     unit: Any = None,
     measure: str = "paths",
@@ -33,7 +34,9 @@ def importance(
 
     Parameters
     ----------
-    net : Network
+    net : Network or Graph
+        For a `Graph`, counting runs on its sparse matrices, for a `Network` matrix-free; the
+        results are equal.
     layer : str or FeatureMap, optional
         Feature map of the unit; default the last.
     unit : int or sequence of int, optional
@@ -77,12 +80,16 @@ def importance(
     >>> eg.importance(eg.load("conv3*5"), measure="edges").peak.value
     37
     """
+    explicit = net if isinstance(net, Graph) else None
+    net = net.network if isinstance(net, Graph) else net
     top = _layer_of(net, layer)
     where = unit_of(top, unit)
     rated = net.input if of == "input" else _find(net, of)
     _check_measure(measure)
     if rated.index > top.index:
         return _empty(net, top, where, rated, measure)
+    if explicit is not None:
+        return _on_graph(explicit, top, where, rated, measure, exact)
     if measure == "edges":
         found = count_edges(net, top.index, where, rated.index, progress)
         if found is None:
@@ -191,6 +198,22 @@ def influence(
     )
 
 
+def _on_graph(
+    g: Graph, top: FeatureMap, unit: Shape, rated: FeatureMap, measure: str, exact: bool
+) -> ImportanceMap:
+    from erfgraph import graphcount
+
+    g.node(top)  # refuses maps that the graph does not have
+    if measure == "edges":
+        counts = graphcount.count_edges(g, top.index, unit, rated.index)
+    else:
+        counts = graphcount.count_paths(g, top.index, unit, rated.index, exact)
+    if not exact:
+        counts = Counts(np.asarray(counts.values, dtype=np.float64))
+    whole = tuple((0, n) for n in rated.shape)
+    return _map(g.network, top, unit, rated, measure, counts, whole)
+
+
 def _swept(
     net: Network, direction: Direction, top: FeatureMap, unit: Shape, measure: str, exact: bool
 ) -> dict[str, ImportanceMap]:
@@ -213,7 +236,15 @@ def _map(
 ) -> ImportanceMap:
     offset = tuple(start for start, _ in windows)
     return ImportanceMap(
-        top.name, unit, rated.name, measure, rated.shape, net.name, offset, counts
+        layer=top.name,
+        unit=unit,
+        of=rated.name,
+        measure=measure,
+        shape=rated.shape,
+        input_shape=net.input.shape,
+        network=net.name,
+        offset=offset,
+        counts=counts,
     )
 
 

@@ -7,6 +7,8 @@ torchvision's where torchvision has the model.
 
 from __future__ import annotations
 
+from typing import Any
+
 from erfgraph.errors import unknown_name
 from erfgraph.network import Network, PerAxis
 from erfgraph.zoo import resnet, vgg
@@ -56,3 +58,25 @@ def build(
     )
     row.layers(net, net.input, head=head)
     return net
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What an architecture is, in numbers read off the network that it builds.
+
+    Returns
+    -------
+    dict
+        ``name``, ``paper``, ``input_shape``, and of the last feature map before the head:
+        ``feature_maps`` (how many there are), ``convolutions``, ``stride`` (input size over
+        its size, per axis).
+    """
+    row, net = ZOO[name], build(name)
+    pairs = zip(net.input.shape, net.output.shape, strict=True)
+    return {
+        "name": name,
+        "paper": row.paper,
+        "input_shape": list(row.input_shape),
+        "feature_maps": len(net),
+        "convolutions": sum(m.op == "conv" for m in net.maps),
+        "stride": [round(n / m) for n, m in pairs],
+    }

@@ -1,0 +1,104 @@
+"""What the commands share: options, their texts, and how texts become values."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from erfgraph.errors import InputError
+from erfgraph.loading import load
+from erfgraph.network import Network
+
+Net = Annotated[
+    str,
+    typer.Argument(
+        metavar="NET",
+        help="A zoo name (resnet50), a notation ('conv7*3'), a network file "
+        "(.toml, .json, .yaml), or module:attribute / file.py:attribute.",
+        show_default=False,
+    ),
+]
+Nets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NET...",
+        help="Zoo names (resnet50), notations ('conv7*3'), network files (.toml, .json, "
+        ".yaml), module:attribute or file.py:attribute.",
+        show_default=False,
+    ),
+]
+Input = Annotated[
+    str | None,
+    typer.Option("--input", metavar="HxW", help="Spatial shape of the input, as 224x224 or 19."),
+]
+Channels = Annotated[int | None, typer.Option(help="Channels of the input.", show_default=False)]
+Head = Annotated[bool, typer.Option("--head", help="Add pooling and classifier (zoo names).")]
+Layer = Annotated[
+    str | None, typer.Option(help="Feature map of the unit; default the last.", show_default=False)
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(metavar="Y,X", help="Position of the unit; default the centre, size // 2."),
+]
+Measure = Annotated[str, typer.Option(help="What importance counts: paths or edges.")]
+Rule = Annotated[str, typer.Option(help="What makes the ERF: peak, mass, square or count.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Threshold of the rule; default 0.0455 of the peak.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def shape_of(text: str | None) -> tuple[int, ...] | None:
+    """A spatial shape from 224x224.
+
+    Examples
+    --------
+    >>> shape_of("224x224")
+    (224, 224)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"--input: got {text!r}, wanted a shape as 224x224 or 19") from None
+
+
+def position_of(text: str | None, option: str = "--unit") -> tuple[int, ...] | None:
+    """A position from y,x.
+
+    Examples
+    --------
+    >>> position_of("3,-1")
+    (3, -1)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option}: got {text!r}, wanted a position as 3,3") from None
+
+
+def network(text: str, shape: str | None, channels: int | None, head: bool) -> Network:
+    """The network that a command was given."""
+    return load(text, shape_of(shape), channels, head=head)
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], Any] | None]:
+    """A progress bar on a terminal; None in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,153 @@
+"""What the commands print for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from erfgraph.erf import ERF
+from erfgraph.explicit import Graph, graph_size
+from erfgraph.files import write_whole
+from erfgraph.importance_map import ImportanceMap
+from erfgraph.network import Network
+
+PIPE_WIDTH = 200  # a pipe has no width; rows should not be folded there
+MOST_VALUES = 40  # a map of so many units is shown in full
+
+
+def console() -> Any:
+    """A console for standard output."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def table(*columns: str) -> Any:
+    """An empty table; all columns but the first are right-aligned."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+    return made
+
+
+def number(value: float, log10_scale: float = 0.0) -> str:
+    """A count in full while it can be read, else in powers of ten.
+
+    Examples
+    --------
+    >>> number(2602870608208896), number(10**30), number(0.5), number(1.5, 300.0)
+    ('2602870608208896', '1.000e+30', '0.5', '1.500e+300')
+    """
+    if log10_scale == 0 and abs(value) < 1e18:
+        return str(value) if isinstance(value, int) else f"{value:.6g}"
+    exponent = (math.log10(value) if value else 0.0) + log10_scale
+    whole = math.floor(exponent)
+    return f"{10 ** (exponent - whole):.3f}e+{whole}"
+
+
+def box(bbox: Any) -> str:
+    """A box as start:stop per axis."""
+    return " x ".join(f"{start}:{stop}" for start, stop in bbox) if bbox else "empty"
+
+
+def position(at: Sequence[float]) -> str:
+    """A position as (y, x)."""
+    return "(" + ", ".join(f"{v:g}" for v in at) + ")"
+
+
+def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
+    """Numbers of one or more maps, one column each."""
+    made = table("", *(str(m.network or "network") for m in maps))
+    rows: dict[str, list[str]] = {}
+    for m, field in zip(maps, fields, strict=True):
+        for key, value in _rows(m, field).items():
+            rows.setdefault(key, []).append(value)
+    for key, values in rows.items():
+        made.add_row(key, *values)
+    out = console()
+    out.print(made)
+    for m in maps:
+        if m.values.ndim == 1 and m.values.size <= MOST_VALUES and m.exact:
+            out.print(f"{m.network}: " + " ".join(map(str, m.values.tolist())), soft_wrap=True)
+
+
+def _rows(m: ImportanceMap, field: ERF) -> dict[str, str]:
+    scale = m.log10_scale
+    size = " x ".join(map(str, m.trf.size)) or "0"
+    return {
+        f"{m.of} shape" if m.of != "input" else "input": " x ".join(map(str, m.shape)),
+        "unit": f"{m.layer} {position(m.unit)}",
+        f"{m.measure}, total": number(m.total, scale),
+        f"{m.measure}, largest": f"{number(m.peak.value, scale)} at {position(m.peak.position)}",
+        "theoretical field": f"{size}  [{box(m.trf.bbox)}]",
+        "units without a path": str(m.holes),
+        f"ERF ({field.rule}, {field.threshold:g})": f"{field.area} units",
+        "ERF side": f"{field.size:.2f}",
+        "ERF box": box(field.bbox),
+        "share of theoretical": f"{field.share_of_trf:.2%}",
+        "share of input": f"{field.share_of_input:.2%}",
+        "centre of mass": position([round(c, 3) for c in m.centre_of_mass]),
+        "standard deviation": position([round(s, 3) for s in m.std]),
+        "isotropy": f"{m.isotropy:.3f}",
+    }
+
+
+def print_graph(net: Network, built: Graph | None) -> None:
+    """Size of a graph, map by map."""
+    made = table("feature map", "shape", "units", "reads", "edges in")
+    for m in net.maps:
+        sources = ", ".join(dict.fromkeys(net.maps[link.src].name for link in m.links))
+        edges = (
+            sum(int(b.nnz) for (_, dst), b in built.blocks.items() if dst == m.index)
+            if built is not None
+            else None
+        )
+        made.add_row(
+            m.name,
+            "x".join(map(str, m.shape)),
+            str(math.prod(m.shape)),
+            sources,
+            "" if edges is None else str(edges),
+        )
+    out = console()
+    out.print(made)
+    if built is not None:
+        held = built.n_bytes / max(built.n_edges, 1)
+        out.print(f"{built.n_units} units, {built.n_edges} edges, {held:.1f} bytes an edge")
+    else:
+        size = graph_size(net)
+        out.print(f"{size.n_units} units, at most {size.n_edges} edges")
+
+
+def print_zoo(rows: Sequence[dict[str, Any]]) -> None:
+    """The architectures, a line each."""
+    made = table("name", "input", "feature maps", "convolutions", "stride", "paper")
+    for row in rows:
+        made.add_row(
+            row["name"],
+            "x".join(map(str, row["input_shape"])),
+            str(row["feature_maps"]),
+            str(row["convolutions"]),
+            "x".join(map(str, row["stride"])),
+            row["paper"],
+        )
+    console().print(made)
+
+
+def print_written(*paths: Path | None) -> None:
+    """Which files were written."""
+    for path in paths:
+        if path is not None:
+            print(f"wrote {path}")
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    data = json.dumps(document, allow_nan=False).encode() + b"\n"
+    write_whole(path, lambda file: file.write(data))

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from erfgraph.version import __version__
 
 if TYPE_CHECKING:
+    from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
     from erfgraph.erf import ERF
     from erfgraph.errors import (
         ErfgraphError,
@@ -63,6 +64,7 @@ _HOMES = {
     "MissingExtraError": "errors",
     "NameLookupError": "errors",
     "Network": "network",
+    "ReceptiveField": "arithmetic",
     "SizeError": "errors",
     "ThresholdError": "errors",
     "Unit": "explicit",
@@ -72,6 +74,8 @@ _HOMES = {
     "importances": "sweeps",
     "influence": "sweeps",
     "load": "loading",
+    "receptive_field": "arithmetic",
+    "receptive_fields": "arithmetic",
     "save_network": "netfile",
 }
 _RENAMED = {"save_network": "save_file"}
@@ -88,6 +92,7 @@ __all__ = [
     "MissingExtraError",
     "NameLookupError",
     "Network",
+    "ReceptiveField",
     "SizeError",
     "ThresholdError",
     "Unit",
@@ -98,6 +103,8 @@ __all__ = [
     "importances",
     "influence",
     "load",
+    "receptive_field",
+    "receptive_fields",
     "save_network",
 ]
 

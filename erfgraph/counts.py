@@ -98,6 +98,8 @@ class Counts:
 
     def more_than(self, limit: float) -> np.ndarray:
         """Where a value is larger than a number of counts, bool."""
+        if limit == 0:
+            return self.support  # which rounding does not lose
         if not self.exact:
             return np.asarray(self.array() > math.ldexp(limit, -self.scale))
         return self._from(math.floor(exact_fraction(limit)) + 1)

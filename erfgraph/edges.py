@@ -168,10 +168,15 @@ def _product_cones(net: Network, plan: Plan, stop: int) -> dict[int, Cone] | Non
                     term, plan.windows[index], plan.windows[src], cones[src], strict=True
                 )
             )
-            for src, terms in arriving[index]
+            for src, terms in arriving.get(index, ())
             for term in terms
         ]
-        largest = _holding_all(candidates)
+        # a map whose reads all miss the windows (cropped away, or padding) is in no cone
+        nothing = tuple(
+            np.zeros((hi - lo, n), dtype=bool)
+            for (lo, hi), n in zip(plan.windows[index], plan.extent(stop), strict=True)
+        )
+        largest = _holding_all(candidates) if candidates else nothing
         if largest is None:
             return None
         cones[index] = largest

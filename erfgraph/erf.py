@@ -105,7 +105,9 @@ def _count(imp: ImportanceMap, threshold: float) -> np.ndarray:
 
 def _mass(imp: ImportanceMap, threshold: float) -> np.ndarray:
     middle = tuple(c - o for c, o in zip(imp.centre_of_mass, imp.offset, strict=True))
-    return imp.counts.smallest_set(threshold, measures.distances(imp.counts.shape, middle))
+    # without its last places, so that a mirrored unit is equally far in spite of rounding
+    distance = np.round(measures.distances(imp.counts.shape, middle), 9)
+    return imp.counts.smallest_set(threshold, distance)
 
 
 def _square(

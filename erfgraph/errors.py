@@ -38,6 +38,21 @@ class MissingExtraError(ErfgraphError, ImportError):
     """An optional dependency is not installed."""
 
 
+def excerpt(text: str, at: int = 0, most: int = 80) -> str:
+    """A text, or what stands around one place of it where it is too long for a message.
+
+    Examples
+    --------
+    >>> excerpt("conv3 " * 1000, at=300, most=16)
+    '… conv3 conv3 co…'
+    """
+    if len(text) <= most:
+        return text
+    start = min(max(at - most // 2, 0), len(text) - most)
+    part = text[start : start + most]
+    return "…" * (start > 0) + part + "…" * (start + most < len(text))
+
+
 def unknown_name(kind: str, got: str, known: Iterable[str], *, where: str = "") -> NameLookupError:
     """The error for a name that does not exist, with the nearest names that do.
 
@@ -63,7 +78,7 @@ def unknown_name(kind: str, got: str, known: Iterable[str], *, where: str = "") 
     """
     names = sorted(set(known))
     near = difflib.get_close_matches(got, names, n=3, cutoff=0.5)
-    message = f"unknown {kind} {got!r}{where}"
+    message = f"unknown {kind} {excerpt(got)!r}{where}"
     if near:
         message += f"; did you mean {' or '.join(repr(name) for name in near)}?"
     if len(names) <= 24:

@@ -7,6 +7,7 @@ the layer non-separable). Rows are sources, as in networkx and `scipy.sparse.csg
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ import numpy as np
 
 from erfgraph import axes, memory
 from erfgraph.errors import InputError, SizeError
-from erfgraph.layers import Shape, Terms
+from erfgraph.layers import Terms
 from erfgraph.network import FeatureMap, Network, unit_of
+from erfgraph.params import Shape
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -399,26 +401,32 @@ def _kron(a: csr_array, b: csr_array) -> csr_array:
     lengths = np.multiply.outer(in_a, in_b).ravel()
     indptr = np.zeros(rows + 1, dtype=kind)
     np.cumsum(lengths, out=indptr[1:])
+    largest = int(a.data.max(initial=0)) * int(b.data.max(initial=0))
     indices = np.empty(indptr[-1], dtype=kind)
-    data = np.empty(indptr[-1], dtype=_smallest(_product_max(a, b)))
-    # rows of `a` of equal length have equal layouts: fill them together, one slab a length
-    for length in np.unique(in_a[in_a > 0]).tolist():
-        which = np.flatnonzero(in_a == length)
-        picked = a.indptr[which][:, None] + np.arange(length)
-        col_a = np.multiply(a.indices[picked], b.shape[1], dtype=kind)  # (rows of a, length)
-        val_a = a.data[picked]
-        for width in np.unique(in_b[in_b > 0]).tolist():
-            rows_b = np.flatnonzero(in_b == width)
-            taken = b.indptr[rows_b][:, None] + np.arange(width)
-            col_b, val_b = b.indices[taken].astype(kind), b.data[taken]
-            start = indptr[:-1].reshape(len(in_a), -1)[np.ix_(which, rows_b)]
-            slots = start[:, :, None, None] + np.arange(length * width, dtype=kind).reshape(
-                length, width
-            )
-            indices[slots] = col_a[:, None, :, None] + col_b[None, :, None, :]
-            data[slots] = val_a[:, None, :, None] * val_b[None, :, None, :].astype(data.dtype)
+    data = np.ones(indptr[-1], dtype=_smallest(largest))
+    # neighbouring rows of `a` of equal length have equal layouts, so each run of them is one
+    # table: a row of `a` by a slot; the slots of a row run over rows of `b`, then its entries
+    turns = np.flatnonzero(np.diff(in_a)) + 1
+    for first, stop in itertools.pairwise([0, *turns.tolist(), len(in_a)]):
+        if length := int(in_a[first]):
+            entry_a, entry_b = _slots(length, in_b)
+            low, high = int(a.indptr[first]), int(a.indptr[stop])
+            part = slice(low * int(b.nnz), high * int(b.nnz))
+            table = indices[part].reshape(stop - first, -1)
+            col_a = np.multiply(a.indices[low:high], b.shape[1], dtype=kind)
+            np.take(col_a.reshape(-1, length), entry_a, axis=1, out=table, mode="clip")
+            table += b.indices[entry_b].astype(kind)
+            if largest > 1:
+                values = a.data[low:high].astype(data.dtype).reshape(-1, length)[:, entry_a]
+                data[part].reshape(stop - first, -1)[...] = values * b.data[entry_b]
     return csr_array((data, indices, indptr), shape=(rows, cols))
 
 
-def _product_max(a: csr_array, b: csr_array) -> int:
-    return int(a.data.max(initial=0)) * int(b.data.max(initial=0))
+def _slots(length: int, in_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each slot of a product's rows, which entry of the row of `a` and which of `b`."""
+    ends = np.cumsum(in_b)
+    repeats = np.repeat(in_b, length)  # a row of `b` comes once for each entry of the row of `a`
+    first = np.repeat(np.cumsum(repeats) - repeats, repeats)
+    within = np.arange(len(first)) - first
+    entry_a = np.repeat(np.tile(np.arange(length), len(in_b)), repeats)
+    return entry_a, np.repeat(np.repeat(ends - in_b, length), repeats) + within

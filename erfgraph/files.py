@@ -46,6 +46,8 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from None
+    except ValueError as error:  # a null or half a character in the path
+        raise FileError(f"{str(path)!r}: no path of a file: {error}") from None
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -72,8 +74,10 @@ def read_text(path: Any) -> str:
     try:
         if source.stat().st_size > LARGEST_TEXT:
             raise FileError(f"{source}: larger than {LARGEST_TEXT >> 20} MiB")
-        return source.read_text(encoding="utf-8")
+        return source.read_text(encoding="utf-8-sig")  # without the mark that some editors add
     except UnicodeDecodeError as error:
         raise FileError(f"{source}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise FileError(f"{source}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a null or half a character in the path
+        raise FileError(f"{str(source)!r}: no path of a file: {error}") from None

@@ -16,7 +16,7 @@ from erfgraph import mapfile
 from erfgraph import shape as measures
 from erfgraph.counts import Counts
 from erfgraph.erf import ERF, make_erf
-from erfgraph.layers import Shape
+from erfgraph.params import Shape
 from erfgraph.shape import Box, bounding_box
 
 
@@ -262,7 +262,9 @@ class ImportanceMap:
             return False
         if self.offset == other.offset and self.counts.shape == other.counts.shape:
             return self.counts.equals(other.counts)
-        return self.log10_scale == other.log10_scale and np.array_equal(self.values, other.values)
+        if (self.exact, self.log10_scale) != (other.exact, other.log10_scale):
+            return False
+        return np.array_equal(self.values, other.values)
 
     __hash__ = None  # type: ignore[assignment]
 

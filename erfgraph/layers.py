@@ -19,80 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from erfgraph import axes
+from erfgraph import axes, params
 from erfgraph.axes import AxisMap, Dense, Sparse, Taps
 from erfgraph.errors import LayerError
+from erfgraph.params import Shape
 
-Shape = tuple[int, ...]
 Term = tuple[AxisMap, ...]  # one axis map per axis; the edges are their Kronecker product
 Terms = tuple[Term, ...]  # the edges are the sum of the terms; one unless a mask needs more
-
-PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-PAD_MODES = (*PADDING_MODES, "symmetric")
-UPSAMPLE_MODES = ("nearest", "linear", "cubic")
-LARGEST_KERNEL = 1 << 16
-
-
-# --- parameters ---------------------------------------------------------------------------
-
-
-def _bad(field: str, got: Any, wanted: str) -> LayerError:
-    return LayerError(f"{field}: got {got!r}, wanted {wanted}")
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def per_axis(field: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
-    """One integer per axis, from one for all or from a sequence of them."""
-    values = value if isinstance(value, list | tuple) else (value,) * ndim
-    if len(values) != ndim or not all(_is_int(v) and v >= least for v in values):
-        raise _bad(field, value, f"an integer >= {least}, or {ndim} of them (one per axis)")
-    return tuple(int(v) for v in values)
-
-
-def per_side(field: str, value: Any, ndim: int) -> tuple[tuple[int, int], ...]:
-    """A (before, after) pair per axis, from one number, one per axis, or the pairs."""
-    values = value if isinstance(value, list | tuple) else (value,) * ndim
-    pairs = [tuple(v) if isinstance(v, list | tuple) else (v, v) for v in values]
-    if len(pairs) != ndim or not all(
-        len(pair) == 2 and all(_is_int(v) and v >= 0 for v in pair) for pair in pairs
-    ):
-        raise _bad(field, value, f"an integer >= 0, or {ndim} of them or of (before, after) pairs")
-    return tuple((int(before), int(after)) for before, after in pairs)
-
-
-def one_of(field: str, value: str, names: Sequence[str]) -> str:
-    """The value itself, if it is one of the names."""
-    if value not in names:
-        raise _bad(field, value, "one of " + ", ".join(repr(name) for name in names))
-    return value
-
-
-def _kernel(value: Any, ndim: int) -> tuple[int, ...]:
-    kernel = per_axis("kernel", value, ndim, 1)
-    if max(kernel) > LARGEST_KERNEL:
-        raise _bad("kernel", value, f"at most {LARGEST_KERNEL} taps per axis")
-    return kernel
-
-
-def _padding(
-    value: Any, shape: Shape, kernel: Shape, stride: Shape, dilation: Shape
-) -> tuple[tuple[int, int], ...]:
-    """Padding per side of every axis; ``"same"`` keeps ceil(size / stride) positions."""
-    if value == "valid":
-        return ((0, 0),) * len(shape)
-    if value in ("same", "same_lower"):
-        pairs = []
-        for n, k, s, d in zip(shape, kernel, stride, dilation, strict=True):
-            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
-            less, more = total // 2, total - total // 2
-            pairs.append((less, more) if value == "same" else (more, less))
-        return tuple(pairs)
-    if isinstance(value, str):
-        raise _bad("padding", value, "'same', 'same_lower', 'valid', or numbers")
-    return per_side("padding", value, len(shape))
 
 
 # --- convolution and pooling --------------------------------------------------------------
@@ -110,11 +43,11 @@ def conv(
 ) -> tuple[Shape, Terms]:
     """A convolution or a pool: output y reads ``y*stride - padding + t*dilation``."""
     ndim = len(shape)
-    kernel = _kernel(kernel, ndim)
-    stride = per_axis("stride", stride, ndim, 1)
-    dilation = per_axis("dilation", dilation, ndim, 1)
-    pads = _padding(padding, shape, kernel, stride, dilation)
-    one_of("padding_mode", padding_mode, PADDING_MODES)
+    kernel = params.kernel_size(kernel, ndim)
+    stride = params.per_axis("stride", stride, ndim, 1)
+    dilation = params.per_axis("dilation", dilation, ndim, 1)
+    pads = params.padding_sides(padding, shape, kernel, stride, dilation)
+    params.one_of("padding_mode", padding_mode, params.PADDING_MODES)
     sizes = tuple(
         _conv_size(a, n, k, s, p, d, ceil_mode)
         for a, (n, k, s, p, d) in enumerate(
@@ -130,7 +63,7 @@ def conv(
 
     return sizes, tuple(
         tuple(axis(a, taps) for a, taps in enumerate(product))
-        for product in kernel_products(kernel, mask)
+        for product in params.kernel_products(kernel, mask)
     )
 
 
@@ -138,16 +71,14 @@ def _conv_size(
     axis: int, n: int, k: int, s: int, pad: tuple[int, int], d: int, ceil_mode: bool
 ) -> int:
     free = n + sum(pad) - (d * (k - 1) + 1)
-    if free < 0:
+    size = (-(-free // s) if ceil_mode else free // s) + 1
+    if size < 1:
         raise LayerError(
             f"kernel: spans {d * (k - 1) + 1} positions on axis {axis}, "
             f"but the padded input has {n + sum(pad)} (input {n}, padding {pad[0]} + {pad[1]})"
         )
-    if not ceil_mode:
-        return free // s + 1
-    size = -(-free // s) + 1
     # as in PyTorch: the last window must start inside the input or its left padding
-    return size - 1 if (size - 1) * s >= n + pad[0] else size
+    return size - 1 if ceil_mode and (size - 1) * s >= n + pad[0] else size
 
 
 @lru_cache(maxsize=4096)
@@ -183,45 +114,6 @@ def _check_padding_mode(shape: Shape, pads: Sequence[tuple[int, int]], mode: str
             )
 
 
-def kernel_products(kernel: Shape, mask: Any) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """The kept taps of a kernel as a disjoint union of products of per-axis taps.
-
-    Rows of the mask that keep the same taps share one product, so a full kernel is one
-    product, and so is a mask that is itself separable.
-
-    Examples
-    --------
-    >>> kernel_products((3, 3), [[0, 1, 0], [1, 1, 1], [0, 1, 0]])
-    (((0, 2), (1,)), ((1,), (0, 1, 2)))
-    """
-    if mask is None:
-        return (tuple(tuple(range(k)) for k in kernel),)
-    try:
-        kept = np.asarray(mask)
-        if kept.dtype.kind not in "biu" or not np.isin(kept, (0, 1)).all():
-            raise ValueError
-    except ValueError:
-        raise _bad("mask", mask, "an array of booleans (or 0 and 1)") from None
-    if kept.shape != kernel:
-        raise _bad("mask", kept.shape, f"the kernel's shape {kernel}")
-    if not kept.any():
-        raise LayerError("mask: keeps no tap of the kernel, wanted at least one")
-    return tuple(_mask_products(kept.astype(bool)))
-
-
-def _mask_products(mask: np.ndarray) -> list[tuple[tuple[int, ...], ...]]:
-    if mask.ndim == 1:
-        return [(tuple(np.flatnonzero(mask).tolist()),)] if mask.any() else []
-    rows: dict[bytes, list[int]] = {}
-    for index, row in enumerate(mask):
-        rows.setdefault(row.tobytes(), []).append(index)
-    return [
-        (tuple(indices), *product)
-        for indices in rows.values()
-        for product in _mask_products(mask[indices[0]])
-    ]
-
-
 def conv_transpose(
     shape: Shape,
     kernel: Any,
@@ -233,43 +125,28 @@ def conv_transpose(
 ) -> tuple[Shape, Terms]:
     """The reversed edges of the convolution of the same parameters."""
     ndim = len(shape)
-    kernel = _kernel(kernel, ndim)
-    stride = per_axis("stride", stride, ndim, 1)
-    dilation = per_axis("dilation", dilation, ndim, 1)
-    extra = per_axis("output_padding", output_padding, ndim, 0)
-    spans = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    if isinstance(padding, str):
-        # as TensorFlow: the gradient of the forward convolution with this padding
-        one_of("padding", padding, ("same", "valid"))
-        gaps = [span - s for span, s in zip(spans, stride, strict=True)]
-        extra = tuple(max(-gap, 0) + e for gap, e in zip(gaps, extra, strict=True))
-        totals = [max(gap, 0) if padding == "same" else 0 for gap in gaps]
-        pads = tuple((total // 2, total - total // 2) for total in totals)
-    else:
-        pads = per_side("padding", padding, ndim)
-        for a in range(ndim):
-            if extra[a] >= max(stride[a], dilation[a]):
-                raise _bad(
-                    "output_padding", extra[a], f"less than the stride or dilation on axis {a}"
-                )
+    kernel = params.kernel_size(kernel, ndim)
+    stride = params.per_axis("stride", stride, ndim, 1)
+    dilation = params.per_axis("dilation", dilation, ndim, 1)
+    pads, extra = params.transposed_padding(padding, kernel, stride, dilation, output_padding)
     sizes = tuple(
-        (n - 1) * s + span - sum(pad) + e
-        for n, s, span, pad, e in zip(shape, stride, spans, pads, extra, strict=True)
+        (n - 1) * s + d * (k - 1) + 1 - sum(pad) + e
+        for n, k, s, d, pad, e in zip(shape, kernel, stride, dilation, pads, extra, strict=True)
     )
     if min(sizes) < 1:
-        raise _bad("padding", padding, f"an output of at least 1 per axis, not {sizes}")
+        raise params.bad("padding", padding, f"an output of at least 1 per axis, not {sizes}")
     return sizes, tuple(
         tuple(
             axes.transposed_taps(shape[a], sizes[a], taps, stride[a], pads[a][0], dilation[a])
             for a, taps in enumerate(product)
         )
-        for product in kernel_products(kernel, mask)
+        for product in params.kernel_products(kernel, mask)
     )
 
 
 def adaptive_pool(shape: Shape, size: Any) -> tuple[Shape, Terms]:
     """Output i reads ``[floor(i*n/size), ceil((i+1)*n/size))``, as PyTorch does."""
-    sizes = per_axis("size", size, len(shape), 1)
+    sizes = params.per_axis("size", size, len(shape), 1)
     return sizes, (tuple(_adaptive_axis(n, m) for n, m in zip(shape, sizes, strict=True)),)
 
 
@@ -311,13 +188,13 @@ def attention(shape: Shape, window: Any = None, shift: Any = 0) -> tuple[Shape, 
     ndim = len(shape)
     if window is None:
         if shift != 0:
-            raise _bad("shift", shift, "0 where attention has no window")
+            raise params.bad("shift", shift, "0 where attention has no window")
         return shape, (tuple(Dense(n, n) for n in shape),)
-    windows = per_axis("window", window, ndim, 1)
-    shifts = per_axis("shift", shift, ndim, 0)
+    windows = params.per_axis("window", window, ndim, 1)
+    shifts = params.per_axis("shift", shift, ndim, 0)
     for a, (w, s) in enumerate(zip(windows, shifts, strict=True)):
         if s >= w:
-            raise _bad("shift", shift, f"less than the window {w} on axis {a}")
+            raise params.bad("shift", shift, f"less than the window {w} on axis {a}")
     return shape, (
         tuple(_window_axis(n, w, s) for n, w, s in zip(shape, windows, shifts, strict=True)),
     )
@@ -341,8 +218,8 @@ def merge(shape: Shape) -> Terms:
 
 def pad(shape: Shape, padding: Any, mode: str = "zeros") -> tuple[Shape, Terms]:
     """Positions before and after each axis; a zero reads nothing, others copy a unit."""
-    pads = per_side("padding", padding, len(shape))
-    one_of("mode", mode, PAD_MODES)
+    pads = params.per_side("padding", padding, len(shape))
+    params.one_of("mode", mode, params.PAD_MODES)
     _check_padding_mode(shape, pads, mode)
     sizes = tuple(n + sum(p) for n, p in zip(shape, pads, strict=True))
     return sizes, (
@@ -355,10 +232,10 @@ def pad(shape: Shape, padding: Any, mode: str = "zeros") -> tuple[Shape, Terms]:
 
 def crop(shape: Shape, amount: Any) -> tuple[Shape, Terms]:
     """The map without some positions before and after each axis."""
-    cuts = per_side("amount", amount, len(shape))
+    cuts = params.per_side("amount", amount, len(shape))
     sizes = tuple(n - sum(cut) for n, cut in zip(shape, cuts, strict=True))
     if min(sizes) < 1:
-        raise _bad("amount", amount, f"at least one position left of {shape}")
+        raise params.bad("amount", amount, f"at least one position left of {shape}")
     return sizes, (
         tuple(
             axes.strided_taps(n, m, (0,), 1, -cut[0], 1)
@@ -371,20 +248,7 @@ def slice_(
     shape: Shape, start: Any = None, stop: Any = None, step: Any = None
 ) -> tuple[Shape, Terms]:
     """Python's slicing, per axis, with positive or negative steps."""
-    ndim = len(shape)
-    parts = []
-    for field, value in (("start", start), ("stop", stop), ("step", step)):
-        values = value if isinstance(value, list | tuple) else (value,) * ndim
-        if len(values) != ndim or not all(v is None or _is_int(v) for v in values):
-            raise _bad(field, value, f"an integer, None, or {ndim} of them (one per axis)")
-        parts.append(values)
-    ranges = []
-    for n, *bounds in zip(shape, *parts, strict=True):
-        if bounds[2] == 0:
-            raise _bad("step", step, "anything but 0")
-        ranges.append(range(*slice(*bounds).indices(n)))
-    if not all(ranges):
-        raise LayerError(f"stop: nothing is left of {shape} between {start} and {stop}")
+    ranges = params.slice_ranges(shape, start, stop, step)
     return tuple(len(r) for r in ranges), (
         tuple(
             Taps(n, len(r), (axes.Run(0, 1, r.start, r.step, len(r)),))
@@ -395,9 +259,7 @@ def slice_(
 
 def roll(shape: Shape, shift: Any) -> tuple[Shape, Terms]:
     """Circular shift: output i reads input ``(i - shift) % n``."""
-    values = shift if isinstance(shift, list | tuple) else (shift,) * len(shape)
-    if len(values) != len(shape) or not all(_is_int(v) for v in values):
-        raise _bad("shift", shift, f"an integer, or {len(shape)} of them (one per axis)")
+    values = params.shifts(shift, len(shape))
     return shape, (
         tuple(
             axes.gathered(n, [(np.arange(n) - v) % n]) for n, v in zip(shape, values, strict=True)
@@ -416,36 +278,14 @@ def upsample(
     align_corners: bool = False,
 ) -> tuple[Shape, Terms]:
     """Nearest, linear or cubic interpolation to a scale or a size."""
-    mode = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
-    one_of("mode", mode, UPSAMPLE_MODES)
-    if (scale is None) == (size is None):
-        raise LayerError(f"scale: got scale={scale!r} and size={size!r}, wanted one of the two")
-    if size is not None:
-        sizes = per_axis("size", size, len(shape), 1)
-        ratios = [Fraction(m, n) for n, m in zip(shape, sizes, strict=True)]
-    else:
-        ratios = _ratios(scale, len(shape))
-        sizes = tuple(int(n * r) for n, r in zip(shape, ratios, strict=True))
-        if min(sizes) < 1:
-            raise _bad("scale", scale, f"an output of at least 1 per axis, not {sizes}")
+    mode = params.upsample_mode(mode)
+    ratios, sizes = params.upsample_sizes(shape, scale, size)
     return sizes, (
         tuple(
             _resized_axis(n, m, r, mode, bool(align_corners))
             for n, m, r in zip(shape, sizes, ratios, strict=True)
         ),
     )
-
-
-def _ratios(scale: Any, ndim: int) -> list[Fraction]:
-    values = scale if isinstance(scale, list | tuple) else (scale,) * ndim
-    try:
-        # through text: 0.1 means one tenth, not the double nearest to it
-        ratios = [Fraction(str(v)) for v in values if not isinstance(v, bool)]
-    except ValueError:
-        ratios = []
-    if len(ratios) != ndim or not all(0 < r <= 1 << 20 for r in ratios):
-        raise _bad("scale", scale, f"a positive number, or {ndim} of them (one per axis)")
-    return ratios
 
 
 @lru_cache(maxsize=1024)

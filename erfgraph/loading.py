@@ -15,6 +15,7 @@ from erfgraph.errors import ErfgraphError, FileError, InputError, unknown_name
 from erfgraph.network import Network, PerAxis
 from erfgraph.shortest import shortest_input
 
+CHANNELS = 3  # of an input that the source says nothing about
 _ATTRIBUTE = re.compile(r"(?P<module>[\w.]+|.+\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
@@ -37,7 +38,7 @@ def load(
         Spatial shape; default the source's own. For a notation, the shortest on which the
         centre unit of the last map sees its whole field.
     channels : int, optional
-        Channels of the input; default the source's own.
+        Channels of the input; default the source's own, 3 for a notation.
     head : bool, optional
         For a name of the zoo: whether to add pooling and classifier.
 
@@ -57,13 +58,13 @@ def load(
     >>> load("conv3s2p1 res(conv3p1)*8").input.shape
     (35,)
     """
+    if head and not (isinstance(source, str) and source in zoo.ZOO):
+        raise InputError(f"head: got {head!r} for {source!r}; only networks of the zoo have one")
     if isinstance(source, Network):
         return _as_given(source, input_shape, channels, "the network")
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"source: got {source!r}, wanted a name, a notation or a file")
-    text = os.fspath(source)
-    if head and text not in zoo.ZOO:
-        raise InputError("head: only networks of the zoo have one")
+    text = os.fsdecode(source)
     if text in zoo.ZOO:
         return zoo.build(text, input_shape, channels, head)
     if Path(text).suffix.lower() in netfile.SUFFIXES:
@@ -80,7 +81,9 @@ def load(
             ) from None
         raise
     shape = shortest_input(net) if input_shape is None else input_shape
-    return notation.build(net, shape, channels or 1, " ".join(text.split()))
+    return notation.build(
+        net, shape, CHANNELS if channels is None else channels, " ".join(text.split())
+    )
 
 
 def _attribute(module: str, attribute: str) -> Any:
@@ -90,10 +93,13 @@ def _attribute(module: str, attribute: str) -> Any:
             path = Path(module)
             if not path.is_file():
                 raise FileError(f"{module}: no such file")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
+            # the whole path, which keeps two files of one name apart
+            name = f"erfgraph file {path.resolve()}"
+            spec = importlib.util.spec_from_file_location(name, path)
             if spec is None or spec.loader is None:
                 raise FileError(f"{module}: no Python source")
             loaded = importlib.util.module_from_spec(spec)
+            sys.modules[name] = loaded  # where dataclasses look for their module
             spec.loader.exec_module(loaded)
         else:
             if "" not in sys.path:  # a console script does not look into the current folder
@@ -106,7 +112,7 @@ def _attribute(module: str, attribute: str) -> Any:
         return found() if callable(found) else found
     except ErfgraphError:
         raise
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise InputError(
             f"{module}:{attribute}: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error

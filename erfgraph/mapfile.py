@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from erfgraph import memory
 from erfgraph.counts import Counts
-from erfgraph.errors import FileError
+from erfgraph.errors import ErfgraphError, FileError
 from erfgraph.files import check_target, write_whole
 from erfgraph.wide import Wide
 
@@ -41,32 +43,34 @@ def save(
 def load(path: Any, keys: tuple[str, ...]) -> tuple[dict[str, Any], Counts]:
     """Read what `save` wrote: the texts of the given keys, and the counts."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            about = json.loads(str(data["about"][()]))
-            arrays = {key: np.array(data[key]) for key in data if key != "about"}
-        if about.pop("format") != FORMAT:
-            raise ValueError(f"another format than {FORMAT}")
-        counts = _counts(arrays, int(about.pop("scale")))
-        if set(about) != set(keys):
-            raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
-        for key, value in about.items():
-            if key in POSITIONS:
-                about[key] = tuple(int(v) for v in value)
-            elif not (isinstance(value, str) or (key == "network" and value is None)):
-                raise ValueError(f"{key}: {value!r} is no string")
-        return about, counts
+        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+            # what the arrays say they unpack to; a small file can claim a huge one
+            memory.require(sum(member.file_size for member in archive.infolist()), str(path))
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as data:
+                return _unpack({key: np.array(data[key]) for key in data}, keys)
+    except ErfgraphError:
+        raise
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (
-        AttributeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        MemoryError,
-    ) as error:
-        raise FileError(f"{path}: not a map saved by erfgraph: {error}") from None
+    except Exception as error:  # a broken archive may raise anything in zipfile, zlib and numpy
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"{path}: not a map saved by erfgraph: {problem}") from None
+
+
+def _unpack(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> tuple[dict[str, Any], Counts]:
+    about = json.loads(str(arrays.pop("about")[()]))
+    if about.pop("format") != FORMAT:
+        raise ValueError(f"another format than {FORMAT}")
+    counts = _counts(arrays, int(about.pop("scale")))
+    if set(about) != set(keys):
+        raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
+    for key, value in about.items():
+        if key in POSITIONS:
+            about[key] = tuple(int(v) for v in value)
+        elif not (isinstance(value, str) or (key == "network" and value is None)):
+            raise ValueError(f"{key}: {value!r} is no string")
+    return about, counts
 
 
 def _counts(arrays: Mapping[str, np.ndarray], scale: int) -> Counts:
@@ -83,4 +87,6 @@ def _counts(arrays: Mapping[str, np.ndarray], scale: int) -> Counts:
     support = arrays.get("support")
     if support is not None and (support.dtype != bool or support.shape != values.shape):
         raise ValueError(f"support of type {support.dtype} and shape {support.shape}")
+    if scale < 0 or (scale and values.dtype != np.float64):
+        raise ValueError(f"scale {scale} for values of type {values.dtype}")
     return Counts(held, scale, support)

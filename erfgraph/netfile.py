@@ -17,8 +17,9 @@ import msgspec
 
 from erfgraph.errors import ErfgraphError, FileError, InputError, LayerError, unknown_name
 from erfgraph.files import check_target, read_text, write_whole
-from erfgraph.network import _INPUTS, LAYER_METHODS, MOST_MAPS, FeatureMap, Network
+from erfgraph.network import _INPUTS, LAYER_METHODS, MOST_MAPS, FeatureMap, Network, input_shape
 
+DEEPEST = 64  # levels of nesting of a YAML file
 SUFFIXES = (".toml", ".json", ".yaml", ".yml")
 
 
@@ -102,7 +103,7 @@ def _decode(source: Path) -> Any:
             return msgspec.json.decode(text)
         if suffix == ".toml":
             return msgspec.toml.decode(text)
-        _refuse_aliases(text)
+        _check_yaml(text)
         return msgspec.yaml.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
         problem = " ".join(str(error).split())
@@ -111,15 +112,26 @@ def _decode(source: Path) -> Any:
         raise FileError(f"{source}: nested too deeply") from None
 
 
-def _refuse_aliases(text: str) -> None:
-    """An alias repeats what an anchor holds, so a short file could stand for a huge one."""
+def _check_yaml(text: str) -> None:
+    """Refuse what no network file needs and what a loader does badly.
+
+    An alias repeats what an anchor holds, so a short file could stand for a huge one; tags
+    ask for other types; nesting overflows the stack of the loader in C.
+    """
     import yaml
 
+    depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 0
                 raise ValueError(f"line {line}: aliases (*{event.anchor}) are not taken")
+            if tag := getattr(event, "tag", None):
+                raise ValueError(f"line {line}: tags ({tag}) are not taken")
+            if depth > DEEPEST:
+                raise ValueError(f"line {line}: nested deeper than {DEEPEST} levels")
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
 
@@ -142,12 +154,13 @@ def build(document: Any, shape: Any = None, channels: int | None = None) -> Netw
         raise InputError("layers: is empty, wanted at least one layer")
     if len(checked.layers) > MOST_MAPS:
         raise InputError(f"layers: {len(checked.layers)} of them, wanted at most {MOST_MAPS}")
-    network = Network(
-        checked.input if shape is None else shape,
-        checked.channels if channels is None else channels,
-        checked.name,
-        checked.gates,
-    )
+    if shape is None:
+        try:
+            shape = input_shape(checked.input)
+        except InputError as error:
+            raise InputError(f"input: {error}") from None
+    channels = checked.channels if channels is None else channels
+    network = Network(shape, channels, checked.name, checked.gates)
     x = network.input
     later = {layer.name: i for i, layer in enumerate(checked.layers) if layer.name}
     for i, layer in enumerate(checked.layers):
@@ -181,17 +194,15 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
     try:
         added: FeatureMap = getattr(network, op)(*given, **params, name=layer.name)
     except LayerError as error:
-        raise LayerError(_with_path(where, str(error), params)) from None
+        caller = f"{op} {layer.name!r}" if layer.name else op
+        problem = str(error).removeprefix(f"{caller}: ")
+        field, _, rest = problem.partition(": ")
+        if field in _INPUTS:
+            where, problem = f"{where}.inputs", rest
+        elif field in (*params, "name"):
+            where, problem = f"{where}.{field}", rest
+        raise LayerError(f"{where}: {problem}") from None
     return added
-
-
-def _with_path(where: str, message: str, params: dict[str, Any]) -> str:
-    """Turn "conv 'top': kernel: …" into "layers[3].kernel: …"."""
-    match = re.match(r"\w+(?: '.*?')?: (\w+): (.*)", message, re.DOTALL)
-    if match and match[1] in (*params, "name", "xs", "x"):
-        field = "inputs" if match[1] in ("xs", "x") else match[1]
-        return f"{where}.{field}: {match[2]}"
-    return f"{where}: {message}"
 
 
 def _located(error: msgspec.ValidationError, document: Any) -> InputError:
@@ -199,16 +210,27 @@ def _located(error: msgspec.ValidationError, document: Any) -> InputError:
     message = str(error)
     text, _, path = message.partition(" - at `")
     path = path.rstrip("`").removeprefix("$").removeprefix(".")
+    got = document
+    for part in re.findall(r"\w+", path):
+        got = got[int(part) if isinstance(got, list) else part]
     if path.endswith(".op") and text.startswith("Invalid value"):
-        got = document
-        for part in re.findall(r"\w+", path):
-            got = got[int(part) if part.isdigit() else part]
         return InputError(f"{path}: {unknown_name('layer', str(got), LAYER_METHODS)}")
-    match = re.match(r"Object (missing required|contains unknown) field `(\w+)`", text)
+    match = re.match(r"Object (missing required|contains unknown) field `(.*)`$", text, re.DOTALL)
     if match:
         field = f"{path}.{match[2]}" if path else match[2]
-        return InputError(f"{field}: {'missing' if 'missing' in match[1] else 'unknown field'}")
+        layer = isinstance(got, dict) and got.get("op") in LAYER_METHODS
+        owner = got["op"] if path and layer else "a layer" if path else "a network file"
+        if match[1] == "missing required":
+            return InputError(f"{field}: missing; {owner} needs it")
+        known = _fields(got["op"]) if path and layer else schema().__struct_fields__
+        return InputError(f"{field}: {unknown_name(f'field of {owner}', match[2], known)}")
     return InputError(f"{path or 'file'}: {text[:1].lower()}{text[1:]}")
+
+
+def _fields(op: str) -> list[str]:
+    """Names of the fields that a layer takes."""
+    parameters = inspect.signature(getattr(Network, op)).parameters
+    return ["op", "inputs", *(key for key in parameters if key not in ("self", *_INPUTS))]
 
 
 # --- writing ------------------------------------------------------------------------------
@@ -231,10 +253,13 @@ def save_file(network: Network, path: Any) -> None:
     target = check_target(path, SUFFIXES)
     document = network.to_dict()
     suffix = target.suffix.lower()
-    if suffix == ".json":
-        data = msgspec.json.format(msgspec.json.encode(document), indent=2)
-    elif suffix == ".toml":
-        data = msgspec.toml.encode(document)
-    else:
-        data = msgspec.yaml.encode(document)
+    try:
+        if suffix == ".json":
+            data = msgspec.json.format(msgspec.json.encode(document), indent=2)
+        elif suffix == ".toml":
+            data = msgspec.toml.encode(document)
+        else:
+            data = msgspec.yaml.encode(document)
+    except (TypeError, ValueError) as error:  # TOML, for one, has no null for a slice's open end
+        raise FileError(f"{target}: cannot be written as {suffix[1:].upper()}: {error}") from None
     write_whole(target, lambda file: file.write(data))

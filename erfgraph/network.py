@@ -14,9 +14,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from erfgraph import layers
+from erfgraph import layers, params
 from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
-from erfgraph.layers import Shape, Terms
+from erfgraph.layers import Terms
+from erfgraph.params import Shape
 
 PerAxis = int | Sequence[int]
 PerSide = int | Sequence[int | Sequence[int]]
@@ -50,6 +51,8 @@ class FeatureMap:
         Position among the network's feature maps; the input is 0, sources come before.
     op : str
         Name of the `Network` method that made it; ``"input"`` for the input.
+    params : mapping
+        The parameters that the method was given, without those at their defaults.
     links : tuple of Link
         What it reads.
     """
@@ -59,6 +62,7 @@ class FeatureMap:
     channels: int
     index: int
     op: str = "input"
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     links: tuple[Link, ...] = field(default=(), repr=False)
 
 
@@ -173,7 +177,7 @@ class Network:
     ) -> None:
         if gates not in GATES:
             raise InputError(f"gates: got {gates!r}, wanted one of {GATES}")
-        if not layers._is_int(channels) or channels < 1:
+        if not params.is_int(channels) or channels < 1:
             raise InputError(f"channels: got {channels!r}, wanted an integer >= 1")
         self.name = name
         self.gates = gates
@@ -283,7 +287,15 @@ class Network:
                 )
             name = name or self._free_name(layer.op)
             links = tuple(Link(x.index, t) for x, t in zip(inputs, made.terms, strict=True))
-            result = FeatureMap(name, made.shape, made.channels, len(self._maps), layer.op, links)
+            result = FeatureMap(
+                name,
+                made.shape,
+                made.channels,
+                len(self._maps),
+                layer.op,
+                layer.params,
+                links,
+            )
             self._maps.append(result)
         if name:
             self._names[name] = result
@@ -385,7 +397,7 @@ class Network:
             If a parameter does not fit the map that is read.
         """
         x = _map(x)
-        layers.one_of("padding_mode", padding_mode, ("zeros",))
+        params.one_of("padding_mode", padding_mode, ("zeros",))
         shape, terms = layers.conv_transpose(
             x.shape, kernel, stride, padding, dilation, output_padding, mask
         )
@@ -712,7 +724,7 @@ def input_shape(shape: Any) -> Shape:
     """
     values = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
     if not 1 <= len(values) <= 3 or not all(
-        layers._is_int(v) and 1 <= v <= LARGEST_AXIS for v in values
+        params.is_int(v) and 1 <= v <= LARGEST_AXIS for v in values
     ):
         raise InputError(f"input shape: got {shape!r}, wanted 1 to 3 positive integers")
     return tuple(int(v) for v in values)
@@ -729,7 +741,7 @@ def unit_of(rated: FeatureMap, unit: Any = None) -> Shape:
     if unit is None:
         return tuple(n // 2 for n in rated.shape)
     values = tuple(unit) if isinstance(unit, list | tuple | np.ndarray) else (unit,)
-    if len(values) != len(rated.shape) or not all(layers._is_int(v) for v in values):
+    if len(values) != len(rated.shape) or not all(params.is_int(v) for v in values):
         raise InputError(
             f"unit: got {unit!r}, wanted {len(rated.shape)} integers for {rated.name!r} "
             f"of shape {rated.shape}"
@@ -773,7 +785,7 @@ def _pooled(
 def _out_channels(x: FeatureMap, groups: Any, channels: Any) -> int:
     channels = x.channels if channels is None else channels
     for key, value in (("groups", groups), ("channels", channels)):
-        if not layers._is_int(value) or value < 1:
+        if not params.is_int(value) or value < 1:
             raise LayerError(f"{key}: got {value!r}, wanted an integer >= 1")
     if x.channels % groups or channels % groups:
         raise LayerError(

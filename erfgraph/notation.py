@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
+from erfgraph.errors import InputError, LayerError, SizeError, excerpt, unknown_name
 from erfgraph.network import MOST_MAPS, FeatureMap, Network
 
 DEEPEST = 64  # nested groups
@@ -75,14 +75,16 @@ class Item:
 
 Net = tuple[Item, ...]
 
-_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z][A-Za-z0-9]*)|(?P<mark>[()|]|\*\s*\d*)|(?P<bad>\S))")
-_VALUE = r"(?:\d+(?:x\d+)*|same|valid)"
-_LAYER = re.compile(rf"({'|'.join(WORDS)})({_VALUE})?((?:[a-z]{_VALUE})*)")
-_OPTION = re.compile(rf"([a-z])({_VALUE})")
+# [0-9] as \d takes digits of every script; no pattern can match one text in two ways, so that
+# none ever backtracks for long: blanks are left out of tokens, and x is no key
+_TOKEN = re.compile(r"(?P<word>[A-Za-z][A-Za-z0-9]*)|(?P<mark>[()|]|\*\s*[0-9]*)|(?P<bad>\S)")
+_VALUE = r"(?:[0-9]+(?:x[0-9]+)*|same|valid)"
+_LAYER = re.compile(rf"({'|'.join(WORDS)})({_VALUE})?((?:[a-wyz]{_VALUE})*)")
+_OPTION = re.compile(rf"([a-wyz])({_VALUE})")
 
 
 def _error(text: str, at: int, problem: str) -> InputError:
-    return InputError(f"notation {text!r}, column {at + 1}: {problem}")
+    return InputError(f"notation {excerpt(text, at)!r}, column {at + 1}: {problem}")
 
 
 # --- parse --------------------------------------------------------------------------------
@@ -110,7 +112,7 @@ def parse(text: str) -> Net:
         tokens.append((found[kind], at))
     net, rest = _sequence(text, tokens, 0, 0)
     if rest < len(tokens):
-        raise _error(text, tokens[rest][1], f"unexpected {tokens[rest][0]!r}")
+        raise _error(text, tokens[rest][1], f"unexpected {tokens[rest][0]!r}, no group is open")
     if not net:
         raise InputError("notation: it is empty, wanted at least one layer")
     if (size := n_layers(net)) > MOST_MAPS:
@@ -123,14 +125,20 @@ Tokens = list[tuple[str, int]]
 
 def _sequence(text: str, tokens: Tokens, i: int, depth: int) -> tuple[Net, int]:
     items: list[Item] = []
+    repeated = False  # whether the last item has its count
     while i < len(tokens) and tokens[i][0] not in (")", "|"):
         token, at = tokens[i]
         if token.startswith("*"):
-            if not items or items[-1].times != 1 or token.strip("* ") in ("", "0"):
-                raise _error(text, at, f"{token!r} wants a layer before it and a count behind it")
-            items[-1] = Item(items[-1].node, _number(text, at, token.strip("* ")))
+            digits = token[1:].strip()
+            times = _number(text, at, digits) if digits else 0
+            if not items or repeated or times < 1:
+                wanted = "a layer or group before it and a count of at least 1 behind it"
+                raise _error(text, at, f"{token.strip()!r} wants {wanted}")
+            items[-1] = Item(items[-1].node, times)
+            repeated = True
             i += 1
             continue
+        repeated = False
         opens = token == "(" or (i + 1 < len(tokens) and tokens[i + 1][0] == "(")
         if opens and (token == "(" or token in ("res", "add", "cat")):
             group, i = _group(text, tokens, i, depth)
@@ -164,28 +172,31 @@ def _group(text: str, tokens: Tokens, i: int, depth: int) -> tuple[Group, int]:
 
 def _leaf(text: str, token: str, at: int) -> Leaf:
     match = _LAYER.fullmatch(token)
+    shown = excerpt(token)
     name = match[1] if match else token.rstrip("0123456789")
     if match is None:
         known = [*WORDS, "res(", "add(", "cat("]
         if name in ("res", "add", "cat"):
-            raise _error(text, at, f"{token!r} wants '(' behind it")
+            raise _error(text, at, f"{shown!r} wants '(' behind it")
         if (name := next((w for w in WORDS if token.startswith(w)), "")) != "":
-            raise _error(text, at, f"cannot read {token!r}, wanted for example {name}3s2p1")
+            word = WORDS[name]
+            example = name + "3" * (word.value is not None) + "s2p1" * ("s" in word.keys)
+            raise _error(text, at, f"cannot read {shown!r}, wanted for example {example}")
         raise _error(text, at, str(unknown_name("layer", token, known)))
     word = WORDS[name]
     params: dict[str, Any] = {}
     if match[2]:
         if word.value is None:
-            raise _error(text, at, f"{token!r}: {name} takes no number")
+            raise _error(text, at, f"{shown!r}: {name} takes no number")
         params[word.value] = _value(text, at, match[2])
     elif word.required and word.value is not None:
-        raise _error(text, at, f"{token!r}: {name} wants its {word.value} behind it, as {name}2")
+        raise _error(text, at, f"{shown!r}: {name} wants its {word.value} behind it, as {name}2")
     for key, value in _OPTION.findall(match[3]):
         if key not in word.keys:
             takes = ", ".join(f"{k} ({KEYS[k]})" for k in word.keys) or "none"
-            raise _error(text, at, f"{token!r}: unknown parameter {key!r}; {name} takes {takes}")
+            raise _error(text, at, f"{shown!r}: unknown parameter {key!r}; {name} takes {takes}")
         if KEYS[key] in params:
-            raise _error(text, at, f"{token!r}: {KEYS[key]} is given twice")
+            raise _error(text, at, f"{shown!r}: {KEYS[key]} is given twice")
         params[KEYS[key]] = _value(text, at, value)
     return Leaf(word.op, tuple(params.items()), token)
 
@@ -194,13 +205,19 @@ def _value(text: str, at: int, value: str) -> int | tuple[int, ...] | str:
     if value.isalpha():
         return value
     numbers = tuple(_number(text, at, part) for part in value.split("x"))
+    if len(numbers) > 3:
+        shown = excerpt(value)
+        raise _error(
+            text, at, f"{shown!r} has {len(numbers)} values, wanted one per axis, at most 3"
+        )
     return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _number(text: str, at: int, digits: str) -> int:
-    if len(digits) > 9:
-        raise _error(text, at, f"the number {digits[:9]}… is too large")
-    return int(digits)
+    significant = digits.lstrip("0")
+    if len(significant) > 9:
+        raise _error(text, at, f"the number {significant[:9]}… is too large, wanted < 10^9")
+    return int(significant or "0")
 
 
 def n_layers(net: Net) -> int:
@@ -231,7 +248,7 @@ def build(net: Net, shape: Any, channels: int = 1, name: str | None = None) -> N
     try:
         _extend(made, made.input, net)
     except LayerError as error:
-        raise LayerError(f"notation {name!r}: {error}" if name else str(error)) from None
+        raise LayerError(f"notation {excerpt(name)!r}: {error}" if name else str(error)) from None
     return made
 
 

@@ -21,8 +21,9 @@ import numpy as np
 
 from erfgraph import axes, memory
 from erfgraph.axes import AxisMap, Dense, Taps, Window
-from erfgraph.layers import Shape, Terms
+from erfgraph.layers import Terms
 from erfgraph.network import Network
+from erfgraph.params import Shape
 
 Direction = Literal["backward", "forward"]
 Index = tuple[Any, ...]

@@ -12,8 +12,8 @@ from erfgraph.edges import Progress, count_edges
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.explicit import Graph
 from erfgraph.importance_map import ImportanceMap
-from erfgraph.layers import Shape
 from erfgraph.network import FeatureMap, Network, unit_of
+from erfgraph.params import Shape
 from erfgraph.paths import count
 from erfgraph.plan import Direction, plan_for
 
@@ -87,13 +87,13 @@ def importance(
     rated = net.input if of == "input" else _find(net, of)
     _check_measure(measure)
     if rated.index > top.index:
-        return _empty(net, top, where, rated, measure)
+        return _empty(net, top, where, rated, measure, exact)
     if explicit is not None:
         return _on_graph(explicit, top, where, rated, measure, exact)
     if measure == "edges":
         found = count_edges(net, top.index, where, rated.index, progress)
         if found is None:
-            return _empty(net, top, where, rated, measure)
+            return _empty(net, top, where, rated, measure, exact)
         counts, windows = found
         if not exact:
             counts = Counts(np.asarray(counts.values, dtype=np.float64))
@@ -101,7 +101,7 @@ def importance(
     plan = plan_for(net, "backward", top.index, where, rated.index)
     counted = count(plan, [rated.index], exact) if rated.index in plan.windows else {}
     if rated.index not in counted:
-        return _empty(net, top, where, rated, measure)
+        return _empty(net, top, where, rated, measure, exact)
     return _map(net, top, where, rated, measure, counted[rated.index], plan.windows[rated.index])
 
 
@@ -188,11 +188,11 @@ def influence(
     source = net.input if of == "input" else _find(net, of)
     where = unit_of(source, unit)
     if rated.index < source.index:
-        return _empty(net, source, where, rated, "paths")
+        return _empty(net, source, where, rated, "paths", exact)
     plan = plan_for(net, "forward", source.index, where, rated.index)
     counted = count(plan, [rated.index], exact) if rated.index in plan.windows else {}
     if rated.index not in counted:
-        return _empty(net, source, where, rated, "paths")
+        return _empty(net, source, where, rated, "paths", exact)
     return _map(
         net, source, where, rated, "paths", counted[rated.index], plan.windows[rated.index]
     )
@@ -249,10 +249,11 @@ def _map(
 
 
 def _empty(
-    net: Network, top: FeatureMap, unit: Shape, rated: FeatureMap, measure: str
+    net: Network, top: FeatureMap, unit: Shape, rated: FeatureMap, measure: str, exact: bool
 ) -> ImportanceMap:
     """The map of a unit to which no path leads."""
-    nothing = Counts(np.zeros((1,) * len(rated.shape), dtype=np.int64))
+    kind = np.int64 if exact else np.float64
+    nothing = Counts(np.zeros((1,) * len(rated.shape), dtype=kind))
     return _map(net, top, unit, rated, measure, nothing, ((0, 1),) * len(rated.shape))
 
 

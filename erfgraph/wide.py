@@ -95,11 +95,17 @@ class Wide:
         return larger | equal
 
     def over(self, divisor: int) -> np.ndarray:
-        """The integers divided by an integer, float64, correct to a few last places."""
+        """The integers divided by an integer, float64, correct to a few last places.
+
+        Quotients beyond the doubles become the largest double.
+        """
         result = np.zeros(self.shape)
         for j, limb in enumerate(self.limbs):
             # as a fraction first: neither power nor divisor need fit a double
             weight = Fraction(1 << (BITS * j), divisor)
-            if weight > Fraction(1, 1 << 1000):
-                result += limb * float(weight)
-        return result
+            if weight >= 1 << 1023:
+                result[limb > 0] = np.inf
+            elif weight > Fraction(1, 1 << 1000):
+                with np.errstate(over="ignore"):
+                    result += limb * float(weight)
+        return np.minimum(result, np.finfo(np.float64).max)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from erfgraph.cli import options as o
 from erfgraph.cli import text
+from erfgraph.cli.table import table_command
 from erfgraph.erf import check_threshold
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.explicit import Graph, graph, graph_size
@@ -37,6 +37,8 @@ Examples:
 
     erfgraph map vgg16 resnet18 -o 2.pdf   side by side on one scale
 
+    erfgraph table resnet50                field of every feature map
+
     erfgraph graph "conv3*5" --measure edges -o graph.pdf
 
     erfgraph zoo                           the architectures by name
@@ -58,11 +60,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(document, allow_nan=False))
 
 
 # --- map ----------------------------------------------------------------------------------
@@ -132,10 +129,13 @@ def map_command(
     elif data_path:
         text.write_json(data_path, {**documents[0], **maps[0].to_dict(values=True)})
     if as_json:
-        print_json(documents[0] if len(documents) == 1 else documents)
+        text.print_json(documents[0] if len(documents) == 1 else documents)
     else:
         text.print_maps(maps, fields)
         text.print_written(figure_path, data_path)
+
+
+app.command("table")(table_command)
 
 
 # --- graph --------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def graph_command(
     if built is not None and path and path.suffix.lower() in EXPORTS:
         _export(built, made, layer, where, start, path)
     if as_json and built is not None:
-        print_json(built.to_dict())
+        text.print_json(built.to_dict())
     else:
         text.print_graph(made, built)
         text.print_written(path)
@@ -224,6 +224,6 @@ def zoo_command(as_json: o.Json = False) -> None:
 
     rows = [zoo.describe(name) for name in zoo.ZOO]
     if as_json:
-        print_json(rows)
+        text.print_json(rows)
     else:
         text.print_zoo(rows)

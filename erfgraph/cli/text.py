@@ -61,6 +61,27 @@ def position(at: Sequence[float]) -> str:
     return "(" + ", ".join(f"{v:g}" for v in at) + ")"
 
 
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, allow_nan=False))
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], titles: Sequence[str] = ()
+) -> None:
+    """A table; with several titles, each over its share of the columns."""
+    made = table(*header)
+    if len(titles) > 1:
+        width = len(header) // len(titles)
+        made.columns[0].header = header[0]
+        for i, title in enumerate(titles):
+            made.columns[i * width].header = f"{title}\n{header[i * width]}"
+            made.columns[i * width].justify = "left"
+    for row in rows:
+        made.add_row(*row)
+    console().print(made)
+
+
 def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
     """Numbers of one or more maps, one column each."""
     made = table("", *(str(m.network or "network") for m in maps))

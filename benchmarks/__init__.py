@@ -1,0 +1,1 @@
+"""Benchmarks: an asv suite (`bench_*.py`) and `python -m benchmarks.table`."""

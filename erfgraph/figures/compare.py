@@ -1,0 +1,203 @@
+"""`compare_figure`: several maps side by side on one scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from erfgraph.erf import ERF
+from erfgraph.errors import InputError
+from erfgraph.figures import map as single
+from erfgraph.figures import panel as panels_of
+from erfgraph.figures import profile, style, wording
+from erfgraph.figures.panel import Panel, check_erf, draw_panel
+from erfgraph.figures.scaling import Scale, make_scale
+from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.importance_map import ImportanceMap
+
+PER_ROW = 4
+SIDE = 1.9  # inches: the longer side of one image
+BETWEEN = 0.5
+LEFT, RIGHT, GAP = 0.72, 0.12, 0.1
+BAR, BAR_TEXT = 0.13, 0.62
+XLABEL, LEGEND, PAD = 0.46, 0.26, 0.1
+
+
+def compare_figure(
+    imps: Sequence[ImportanceMap],
+    erfs: Sequence[ERF | None] | None = None,
+    *,
+    scale: str = "linear",
+    cmap: Any = style.DEFAULT_CMAP,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    floor: float | None = None,
+    view: str = "auto",
+    figure: AnyFigure | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw importance maps side by side, on one scale and with one colour bar.
+
+    Maps of one axis stand below each other; of a map of three axes the three planes through
+    the peak fill a row. Where all inputs have the same shape, all panels show the same part.
+
+    Parameters
+    ----------
+    imps : sequence of ImportanceMap
+        All with the same number of axes.
+    erfs : sequence of ERF, optional
+        One a map; default ``imp.erf()`` of each.
+    scale, cmap, vmin, vmax, floor, view, figure
+        As for `importance_figure`.
+    title : str, optional
+        Above all panels; each has its network's name in any case.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no map, numbers of axes or of fields differ, or as `importance_figure`.
+    NameLookupError
+        If there is no such scale, view or colour map.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> nets = [eg.load(text, input_shape=(9, 9)) for text in ("conv3*3", "conv7")]
+    >>> figure = compare_figure([eg.importance(net) for net in nets])
+    >>> [axes.images[0].get_clim() for axes in figure.axes if axes.images]
+    [(0.0, 1.0), (0.0, 1.0)]
+    """
+    imps, fields = _checked(imps, erfs)
+    style.colour_map(cmap)
+    chosen = make_scale(imps, scale, vmin, vmax, floor)
+    with style.paper_style():
+        if len(imps[0].shape) == 1:
+            names = [imp.network or "network" for imp in imps]
+            return profile.profile_figure(imps, fields, chosen, view, figure, title, names)
+        rows = _rows(imps, fields, view)
+        return single._whole(_draw(figure, rows, imps, fields, chosen, cmap, title))
+
+
+def _checked(
+    imps: Sequence[ImportanceMap], erfs: Sequence[ERF | None] | None
+) -> tuple[list[ImportanceMap], list[ERF]]:
+    imps = list(imps)
+    given = [None] * len(imps) if erfs is None else list(erfs)
+    if not imps:
+        raise InputError("imps: got none, wanted at least one ImportanceMap")
+    if len(given) != len(imps):
+        raise InputError(f"erfs: got {len(given)}, wanted one for each of {len(imps)} maps")
+    fields = [check_erf(imp, erf) for imp, erf in zip(imps, given, strict=True)]
+    axes = sorted({len(imp.shape) for imp in imps})
+    if len(axes) > 1:
+        raise InputError(f"imps: got maps of {axes} axes, wanted the same number for all")
+    return imps, fields
+
+
+def _rows(
+    imps: list[ImportanceMap], erfs: list[ERF], view: str
+) -> list[list[tuple[list[str], Panel]]]:
+    """Panels in rows, each with its title's lines."""
+    found = [panels_of.panels(imp, erf, view) for imp, erf in zip(imps, erfs, strict=True)]
+    if len({imp.shape for imp in imps}) == 1:
+        for i in range(len(found[0])):
+            views = [shown[i].view for shown in found]
+            union = tuple(
+                (min(v[a][0] for v in views), max(v[a][1] for v in views)) for a in (0, 1)
+            )
+            for shown in found:
+                shown[i] = shown[i].with_view(union)
+    titles = [_title(imp, erf, imps) for imp, erf in zip(imps, erfs, strict=True)]
+    if len(found[0]) == 3:
+        return [
+            [([*lines, p.title] if i == 1 else [p.title], p) for i, p in enumerate(shown)]
+            for lines, shown in zip(titles, found, strict=True)
+        ]
+    cells = [(lines, shown[0]) for lines, shown in zip(titles, found, strict=True)]
+    per_row = math.ceil(len(cells) / math.ceil(len(cells) / PER_ROW))
+    return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
+
+
+def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap]) -> list[str]:
+    room = SIDE + 0.4
+    lines = wrapped(imp.network or "network", room, 8)
+    if len({(i.layer, i.unit, i.measure) for i in imps}) > 1:
+        lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, 7)
+    if len({i.measure for i in imps}) > 1:
+        lines += wrapped(wording.noun(imp.measure), room, 7)
+    share = wording.percent(erf.share_of_trf)
+    return [*lines, f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF"]
+
+
+def _draw(
+    figure: AnyFigure | None,
+    rows: list[list[tuple[list[str], Panel]]],
+    imps: list[ImportanceMap],
+    erfs: list[ERF],
+    scale: Scale,
+    cmap: Any,
+    title: str | None,
+) -> AnyFigure:
+    columns = max(len(row) for row in rows)
+    around = LEFT + (columns - 1) * BETWEEN + 2 * GAP + BAR + BAR_TEXT + RIGHT
+    width = around + columns * SIDE if figure is None else style.size_of(figure)[0]
+    head = wrapped(title, width - 0.3, 9, bold=True) if title else []
+    foot = _foot(imps, erfs, width - 0.3)
+    tall = [_height(row, SIDE) for row in rows]
+    over = [max(len(lines) for lines, _ in row) * LINE + 0.08 for row in rows]
+    fixed = PAD + len(foot) * LINE + LEGEND + sum(over) + len(rows) * XLABEL
+    fixed += PAD + len(head) * LINE
+    smallest = (around + columns * single.SHORT, fixed + len(rows) * single.SHORT)
+    figure = page(figure, width, fixed + sum(tall), smallest)
+    full, high = style.size_of(figure)
+    side = min((full - around) / columns, SIDE * (high - fixed) / sum(tall))
+    write_lines(figure, head, high - PAD, 9, fontweight="bold")
+    top = high - PAD - len(head) * LINE
+    first, image = top, None
+    for row, above in zip(rows, over, strict=True):
+        height = _height(row, side)
+        top -= above + height
+        unit = [side / max(p.sides) for _, p in row]
+        for i, (lines, panel) in enumerate(row):
+            w, h = (max(0.3, n * unit[i]) for n in reversed(panel.sides))
+            left = LEFT + i * (side + BETWEEN) + (side - w) / 2
+            axes = place(figure, left, top + (height - h) / 2, w, h)
+            image = draw_panel(axes, panel, scale, cmap)
+            axes.set_title("\n".join(lines), pad=4, linespacing=1.25)
+            if i and panel.labels[0] == row[0][1].labels[0]:
+                axes.set_ylabel("")
+        top -= XLABEL
+    low = top + XLABEL
+    bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
+    single.colour_bar(figure, image, bar, scale, imps[0])
+    shown = [p for row in rows for _, p in row]
+    single.legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
+    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    if isinstance(figure, Figure):
+        figure.set_label(title or " | ".join(imp.network or "network" for imp in imps))
+    return figure
+
+
+def _height(row: list[tuple[list[str], Panel]], side: float) -> float:
+    """Height of the tallest image of a row whose longer sides are all `side`."""
+    return max(max(0.3, p.sides[0] * side / max(p.sides)) for _, p in row)
+
+
+def _foot(imps: list[ImportanceMap], erfs: list[ERF], width: float) -> list[str]:
+    """What the panels have in common, in words."""
+    first = imps[0]
+    parts = []
+    if len({(i.layer, i.unit, i.measure) for i in imps}) == 1:
+        parts.append(wording.where(first))
+    elif len({i.measure for i in imps}) == 1:
+        parts.append(wording.noun(first.measure))
+    if len({(e.rule, e.threshold) for e in erfs}) == 1:
+        parts.append(f"ERF: {wording.rule(erfs[0])}")
+    return wrapped("; ".join(parts), width, 7) if parts else []

@@ -1,0 +1,397 @@
+"""`graph_figure`: a small network as the directed graph that it is, maps as stacked planes.
+
+Both drawings work in inches: first the units' places, then a page around them, so that
+nothing is cut off and numbers have room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import proj3d  # type: ignore[import-untyped]
+from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
+from scipy.spatial import cKDTree
+
+from erfgraph.errors import SizeError
+from erfgraph.explicit import graph, graph_size
+from erfgraph.figures import style, wording
+from erfgraph.figures.placing import Drawn, edge_lines, place_graph
+from erfgraph.figures.style import LINE, place, wrapped, write_lines
+from erfgraph.importance_map import ImportanceMap
+from erfgraph.network import FeatureMap, Network
+from erfgraph.sweeps import importances
+
+MAX_EDGES = 50_000
+ELEVATION, AZIMUTH = 24.0, -68.0  # degrees, of the three-dimensional drawing
+LARGEST_PAGE = (13.0, 11.0)  # inches, without text
+NODE, SMALLEST_NODE = 17.0, 3.0  # diameters in points
+LETTER = 0.64  # width of a digit over the font size
+FONT, SMALLEST_FONT = 7.5, 4.5
+PAD = 0.12
+CONE_EDGE = "#4a4a4a"
+
+
+def graph_figure(
+    net: Network,
+    layer: str | FeatureMap | None = None,
+    unit: Any = None,
+    measure: str = "paths",
+    max_units: int = 600,
+) -> Figure:
+    """Draw a small network's graph: every unit a node, every edge a line upwards.
+
+    The units and edges on a path to one unit stand out; each such unit carries its
+    importance. One axis: maps are rows. Two axes: maps are planes in space. Three axes: as
+    two, the slices of a map side by side.
+
+    Parameters
+    ----------
+    net : Network
+    layer, unit, measure
+        The unit, and what is counted, as for `erfgraph.importance`.
+    max_units : int, optional
+        Refuse to draw more.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines are as many times thicker as the edge is read more than once.
+
+    Raises
+    ------
+    SizeError
+        If the network has more units, or more than 50 000 edges.
+    NameLookupError, InputError
+        As `erfgraph.importance` does.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> figure = graph_figure(eg.load("conv7*3"))
+    >>> [text.get_text() for text in figure.axes[0].texts][:11]
+    ['1', '3', '6', '10', '15', '21', '28', '33', '36', '37', '36']
+    """
+    size = graph_size(net)
+    if size.n_units > max_units or size.n_edges > MAX_EDGES:
+        raise SizeError(
+            f"the graph has {size.n_units} units and {size.n_edges} edges, too many to draw: the "
+            f"limit is {max_units} units (max_units) and {MAX_EDGES} edges; export it instead, "
+            "erfgraph.graph(net).save('net.graphml')"
+        )
+    rated = importances(net, layer, unit, measure)
+    reached = rated if measure == "paths" else importances(net, layer, unit)
+    drawn = place_graph(graph(net), {name: imp.trf.mask for name, imp in reached.items()})
+    labels, shades = _labels(net, rated, drawn)
+    with style.paper_style():
+        if net.ndim == 1:
+            return _flat(net, rated, drawn, labels, shades)
+        return _space(net, rated, drawn, labels, shades)
+
+
+def _labels(
+    net: Network, rated: Mapping[str, ImportanceMap], drawn: Drawn
+) -> tuple[list[str], np.ndarray]:
+    """A text for every unit, empty outside the cone, and importance over the map's largest."""
+    texts: list[str] = []
+    shades: list[np.ndarray] = []
+    for m in net.maps:
+        n = int(np.prod(m.shape))
+        imp = rated.get(m.name)
+        if imp is None:
+            texts += [""] * n
+            shades.append(np.zeros(n))
+            continue
+        texts += [_short(v, imp.log10_scale) for v in imp.values.ravel().tolist()]
+        shades.append(imp.relative.ravel())
+    kept = [text if inside else "" for text, inside in zip(texts, drawn.cone, strict=True)]
+    return kept, np.concatenate(shades)
+
+
+def _short(value: float, log10_scale: float) -> str:
+    if isinstance(value, int) and value < 100_000:
+        return str(value)
+    return wording.number(value, log10_scale)
+
+
+def _heading(rated: Mapping[str, ImportanceMap], width: float) -> tuple[list[str], list[str]]:
+    imp = next(iter(rated.values()))
+    counted = "paths from it to" if imp.measure == "paths" else f"{wording.noun(imp.measure)} to"
+    if imp.measure == "edges":
+        counted = "edges on its paths to"
+    text = f"number in a unit: {counted} unit {wording.position(imp.unit)} of {imp.layer}"
+    name = wrapped(imp.network or "network", width, 9, bold=True)
+    return name, wrapped(text, width, 7.5)
+
+
+def _foot(drawn: Drawn, written: bool, width: float) -> list[str]:
+    n = len(drawn.points)
+    inside = int(drawn.cone.sum())
+    text = (
+        f"{n:,} units, {inside:,} of them on a path; {len(drawn.sources):,} edges, all upwards, "
+        f"{int(drawn.in_cone.sum()):,} on a path (dark)"
+    )
+    if drawn.counts.max(initial=1) > 1:
+        text += "; line width: multiplicity"
+    if not written:
+        text += "; numbers left out, there is no room for them"
+    return wrapped(text, width, 7)
+
+
+def _page(
+    net: Network,
+    rated: Mapping[str, ImportanceMap],
+    drawn: Drawn,
+    box: tuple[float, float],
+    written: bool,
+) -> tuple[Figure, float, float]:
+    """A page around a drawing of that size; its lower left corner, in inches."""
+    names = [_plane_name(m) for m in net.maps]
+    left = PAD + 0.078 * max(map(len, names)) + 0.15
+    width = max(left + box[0] + PAD, 4.2)
+    name, what = _heading(rated, width - 0.3)
+    foot = _foot(drawn, written, width - 0.3)
+    below = PAD + len(foot) * LINE + 0.12
+    head = (len(name) + len(what)) * LINE
+    figure = Figure(figsize=(width, below + box[1] + 0.15 + head + PAD))
+    high = figure.get_figheight()
+    write_lines(figure, name, high - PAD, 9, fontweight="bold")
+    write_lines(figure, what, high - PAD - len(name) * LINE, 7.5)
+    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    figure.set_label(" ".join(name + what))
+    return figure, left + (width - PAD - left - box[0]) / 2, below
+
+
+def _plane_name(m: FeatureMap) -> str:
+    return f"{m.name} ({'×'.join(map(str, m.shape))})"
+
+
+def _name_planes(
+    figure: Figure, net: Network, left: float, bottom: float, heights: list[float]
+) -> None:
+    """Names of the maps in a column at the left, each beside its plane."""
+    width, high = figure.get_size_inches()
+    for m, height in zip(net.maps, heights, strict=True):
+        x, y = (left - 0.12) / width, (bottom + height) / high
+        figure.text(x, y, _plane_name(m), ha="right", va="center", fontsize=7.5, color=style.DARK)
+
+
+def _font(labels: list[str], room: float) -> float:
+    """Font size with which the longest label fits a width in points; 0 if none does."""
+    longest = max((len(text) for text in labels), default=0)
+    size = min(FONT, room / (LETTER * longest)) if longest else FONT
+    return size if size >= SMALLEST_FONT else 0.0
+
+
+def _wish(labels: list[str]) -> float:
+    """Distance between units, in points, at which labels are comfortable."""
+    longest = max((len(text) for text in labels), default=0)
+    return max(NODE + 6, LETTER * FONT * longest + 5)
+
+
+def _nearest(points: np.ndarray) -> float:
+    """The smallest distance between two points."""
+    if len(points) < 2:
+        return 1.0
+    distances = np.asarray(cKDTree(points).query(points, k=2)[0])
+    return float(distances[:, 1].min()) or 1e-3
+
+
+def _colours(drawn: Drawn, shades: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Fill of every unit, and the colour of its text."""
+    fill = colormaps[style.DEFAULT_CMAP](0.15 + 0.85 * shades)
+    fill[~drawn.cone] = (0.95, 0.95, 0.95, 1)
+    dark = fill[:, :3] @ np.array([0.299, 0.587, 0.114]) < 0.52
+    return fill, ["white" if d else "black" for d in dark]
+
+
+def _edge_groups(drawn: Drawn, points: np.ndarray, bow: float) -> list[tuple[Any, Any, bool]]:
+    """Lines, widths and whether they are in the cone, in four groups; empty ones left out."""
+    groups = []
+    for inside in (False, True):
+        for skip in (False, True):
+            which = (drawn.in_cone == inside) & (drawn.skips == skip)
+            if which.any():
+                lines = edge_lines(points, drawn, which, bow if skip else 0.0)
+                widths = (0.7 if inside else 0.4) * drawn.counts[which]
+                groups.append((lines, widths, inside))
+    return groups
+
+
+def _line_look(widths: np.ndarray, inside: bool) -> dict[str, Any]:
+    return {
+        "linewidths": widths,
+        "colors": CONE_EDGE if inside else style.PALE,
+        "alpha": 0.75 if inside else 1.0,
+        "zorder": 2 if inside else 1,
+        "label": "edges on a path" if inside else "other edges",
+        "clip_on": False,
+    }
+
+
+def _node_look(drawn: Drawn, fill: np.ndarray, diameter: float) -> dict[str, Any]:
+    return {
+        "s": diameter**2,
+        "c": fill,
+        "edgecolors": [style.DARK if inside else "#9a9a9a" for inside in drawn.cone],
+        "linewidths": 0.5,
+        "zorder": 3,
+        "clip_on": False,
+        "label": "units",
+    }
+
+
+def _flat(
+    net: Network,
+    rated: Mapping[str, ImportanceMap],
+    drawn: Drawn,
+    labels: list[str],
+    shades: np.ndarray,
+) -> Figure:
+    """Maps of one axis as rows, the input at the bottom."""
+    x = drawn.points[:, 0]
+    nearest = min(_nearest(x[drawn.points[:, 2] == m.index][:, None]) for m in net.maps)
+    span = float(np.ptp(x))
+    bow = 1.0 * nearest if drawn.skips.any() else 0.0
+    unit = min(_wish(labels) / 72 / nearest, LARGEST_PAGE[0] / (span + 1))
+    gap = float(np.clip(LARGEST_PAGE[1] / len(net.maps), 0.35, 0.95))
+    diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
+    edge = diameter / 144 + 0.04  # half a node, in inches
+    box = (span * unit + 2 * edge + bow * unit / 2, gap * (len(net.maps) - 1) + 2 * edge)
+    font = _font(labels, 72 * unit * nearest - 1.5)
+    figure, left, bottom = _page(net, rated, drawn, box, font > 0)
+    axes = place(figure, left, bottom, *box)
+    axes.set_axis_off()
+    low = float(x.min())
+    axes.set_xlim(low - edge / unit, low - edge / unit + box[0] / unit)
+    axes.set_ylim(-edge / gap, len(net.maps) - 1 + edge / gap)
+    flat = drawn.points[:, [0, 2]]
+    for lines, widths, inside in _edge_groups(drawn, flat, bow):
+        axes.add_collection(
+            LineCollection(list(lines), **_line_look(widths, inside)), autolim=False
+        )
+    fill, ink = _colours(drawn, shades)
+    axes.scatter(*flat.T, **_node_look(drawn, fill, diameter))
+    for (x_at, y_at), text, colour in zip(flat, labels, ink, strict=True):
+        if text and font:
+            # a label wider than its node stands beyond the fill: dark, with a halo
+            wide = font * LETTER * len(text) > diameter
+            axes.text(x_at, y_at, text, **_text_look(font, "black" if wide else colour, wide))
+    _name_planes(figure, net, left, bottom, [edge + gap * i for i in range(len(net.maps))])
+    return figure
+
+
+def _text_look(font: float, colour: str, halo: bool) -> dict[str, Any]:
+    look: dict[str, Any] = {
+        "fontsize": font,
+        "color": colour,
+        "ha": "center",
+        "va": "center_baseline",
+        "zorder": 4,
+    }
+    return look | ({"path_effects": style.outlined("white", 1.6)} if halo else {})
+
+
+def _view() -> np.ndarray:
+    """The direction right and the direction up of the page, in space, shape (2, 3)."""
+    e, a = np.radians([ELEVATION, AZIMUTH])
+    right = (-np.sin(a), np.cos(a), 0.0)
+    up = (-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e))
+    return np.array([right, up])
+
+
+def _stack(drawn: Drawn, n_maps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points in space, planes just so far apart that none hides another; the planes' heights."""
+    view = _view()
+    points = drawn.points.copy()
+    flat = points[:, :2] @ view[1, :2]  # how far up the page a unit stands within its plane
+    level, heights = 0.0, [0.0]
+    reach = [flat[points[:, 2] == i] for i in range(n_maps)]
+    for low, high in pairwise(reach):
+        level += max(1.0, (low.max() - high.min() + 1.3) / view[1, 2])
+        heights.append(level)
+    points[:, 2] = np.array(heights)[points[:, 2].astype(int)]
+    return points, np.array(heights)
+
+
+def _space(
+    net: Network,
+    rated: Mapping[str, ImportanceMap],
+    drawn: Drawn,
+    labels: list[str],
+    shades: np.ndarray,
+) -> Figure:
+    """Maps of two axes as planes in space."""
+    points, _ = _stack(drawn, len(net.maps))
+    screen = points @ _view().T
+    size = np.ptp(screen, axis=0)
+    nearest = _nearest(screen)
+    unit = min(_wish(labels) / 72 / nearest, *(np.array(LARGEST_PAGE) / (size + 1)))
+    diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
+    edge = diameter / 144 + 0.04
+    bow = 1.0 if drawn.skips.any() else 0.0
+    box = (size[0] * unit + 2 * edge + bow * unit / 2, size[1] * unit + 2 * edge)
+    font = _font(labels, diameter - 1.5)
+    figure, left, bottom = _page(net, rated, drawn, box, font > 0)
+    corner = screen.min(axis=0)
+    axes = _space_axes(figure, points, unit, (left + edge, bottom + edge), corner)
+    for lines, widths, inside in _edge_groups(drawn, points, bow):
+        axes.add_collection3d(
+            Line3DCollection(list(lines), **_line_look(widths, inside)), autolim=False
+        )
+    fill, ink = _colours(drawn, shades)
+    axes.scatter(*points.T, depthshade=False, **_node_look(drawn, fill, diameter))
+    for at, text, colour in zip(points, labels, ink, strict=True):
+        if text and font:
+            axes.text(*at, text, **_text_look(font, colour, False))
+    heights = [
+        float(np.mean(screen[drawn.points[:, 2] == i, 1]) - corner[1]) * unit + edge
+        for i in range(len(net.maps))
+    ]
+    _name_planes(figure, net, left, bottom, heights)
+    return figure
+
+
+def _space_axes(
+    figure: Figure,
+    points: np.ndarray,
+    unit: float,
+    at: tuple[float, float],
+    corner: np.ndarray,
+) -> Any:
+    """Axes in which one step in space is `unit` inches and a page point has a given place.
+
+    matplotlib fits the box of the limits into the axes in its own way; the projection is
+    parallel, so it is enough to measure it once and then to size and shift the axes.
+    """
+    width, high = figure.get_size_inches()
+    axes: Any = place(figure, 0, 0, 1, 1, projection="3d", computed_zorder=False)
+    axes.set_axis_off()
+    axes.set_proj_type("ortho")
+    axes.view_init(ELEVATION, AZIMUTH)
+    low, span = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1.0)
+    for setter, start, length in zip(
+        (axes.set_xlim, axes.set_ylim, axes.set_zlim), low, span, strict=True
+    ):
+        setter(start, start + length)
+    axes.set_box_aspect(span)
+    view = _view()
+    probes = np.array([low, low + view[0]])
+    start, stop = _on_page(axes, probes, figure.dpi)
+    side = unit / float(stop[0] - start[0])
+    axes.set_position((0, 0, side / width, side / high))
+    shift = np.array(at) + (view @ low - corner) * unit - _on_page(axes, probes, figure.dpi)[0]
+    axes.set_position((shift[0] / width, shift[1] / high, side / width, side / high))
+    return axes
+
+
+def _on_page(axes: Any, points: np.ndarray, dpi: float) -> np.ndarray:
+    """Where points in space fall on the page, in inches, shape (points, 2)."""
+    axes.apply_aspect()
+    flat = proj3d.proj_transform(*points.T, axes.get_proj())[:2]
+    return np.asarray(axes.transData.transform(np.transpose(flat))) / dpi

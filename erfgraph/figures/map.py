@@ -1,0 +1,306 @@
+"""`importance_figure`: one importance map with its fields and profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from erfgraph.erf import ERF
+from erfgraph.errors import InputError
+from erfgraph.figures import panel as panels_of
+from erfgraph.figures import profile, style, wording
+from erfgraph.figures.panel import Panel, check_erf, draw_panel
+from erfgraph.figures.scaling import Scale, make_scale
+from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.importance_map import ImportanceMap
+
+# inches
+LEFT, RIGHT, GAP = 0.8, 0.12, 0.1
+SIDE = 0.66  # thickness of the side panels
+BAR, BAR_TEXT = 0.13, 0.62
+XLABEL, LEGEND, PAD = 0.45, 0.27, 0.1
+LONG, SHORT = 3.4, 0.7  # sides of the image
+
+
+def importance_figure(
+    imp: ImportanceMap,
+    erf: ERF | None = None,
+    *,
+    scale: str = "linear",
+    cmap: Any = style.DEFAULT_CMAP,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    floor: float | None = None,
+    view: str = "auto",
+    figure: AnyFigure | None = None,
+    axes: Axes | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw an importance map with its theoretical and effective receptive fields.
+
+    Two axes: an image with the sums of columns and rows beside it. One axis: bars. Three
+    axes: the three planes through the peak.
+
+    Parameters
+    ----------
+    imp : ImportanceMap
+    erf : ERF, optional
+        Default ``imp.erf()``.
+    scale : {"linear", "log", "power"}, optional
+        What is drawn of the importance over the largest: itself, its decimal logarithm, its
+        square root.
+    cmap : str or Colormap, optional
+    vmin, vmax : float, optional
+        Limits of the scale, in what is drawn.
+    floor : float, optional
+        Smallest importance over the largest that ``"log"`` tells apart; default the smallest
+        there is, but at least 1e-6.
+    view : {"auto", "field", "input"}, optional
+        Show the theoretical field's surroundings, the whole input, or the former only where
+        the field is less than half as long as the input on every axis.
+    figure : Figure or SubFigure, optional
+        An empty one to fill.
+    axes : Axes, optional
+        Draw the map alone into these axes, without side panels and text. One or two axes only.
+    title : str, optional
+        Default: network, layer, unit and measure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If `erf` belongs to another map, limits are out of range, or the figure is too small.
+    NameLookupError
+        If there is no such scale, view or colour map.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> figure = importance_figure(eg.importance(eg.load("conv3*3", input_shape=(9, 9))))
+    >>> figure.axes[0].images[0].get_array().shape
+    (7, 7)
+    """
+    erf = check_erf(imp, erf)
+    style.colour_map(cmap)
+    chosen = make_scale([imp], scale, vmin, vmax, floor)
+    with style.paper_style():
+        if axes is not None:
+            return _into(axes, imp, erf, chosen, cmap, view, title)
+        if len(imp.shape) == 1:
+            return profile.profile_figure([imp], [erf], chosen, view, figure, title)
+        shown = panels_of.panels(imp, erf, view)
+        made = _planes if len(shown) == 3 else _image
+        return _whole(made(figure, imp, erf, shown, chosen, cmap, title))
+
+
+def _whole(figure: AnyFigure) -> Figure:
+    """The figure that a sub-figure belongs to."""
+    whole = figure.figure if not isinstance(figure, Figure) else figure
+    assert isinstance(whole, Figure)  # for the type checker: only figures hold sub-figures
+    return whole
+
+
+def heading_lines(imp: ImportanceMap, title: str | None, width: float) -> list[str]:
+    """The title, wrapped: the first part bold, so kept apart."""
+    first, second = wording.heading(imp) if title is None else (title, "")
+    lines = wrapped(first, width, 9, bold=True)
+    return lines + (wrapped(second, width, 7.5) if second else [])
+
+
+def foot_lines(imp: ImportanceMap, erf: ERF, width: float) -> list[str]:
+    """Sizes of the fields in words, wrapped."""
+    return [
+        *wrapped(wording.erf_line(imp, erf), width, 7),
+        *wrapped(wording.trf_line(imp), width, 7),
+    ]
+
+
+def _frame(
+    figure: AnyFigure, imp: ImportanceMap, head: list[str], foot: list[str], title: str | None
+) -> None:
+    """Heading at the top, sizes at the bottom."""
+    width, high = style.size_of(figure)
+    bold = len(
+        wrapped(title if title is not None else wording.heading(imp)[0], width - 0.3, 9, bold=True)
+    )
+    write_lines(figure, head[:bold], high - PAD, 9, fontweight="bold")
+    write_lines(figure, head[bold:], high - PAD - bold * LINE, 7.5)
+    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    if isinstance(figure, Figure):
+        figure.set_label(" ".join(head))
+
+
+def image_sides(sides: tuple[int, int], width: float, high: float) -> tuple[float, float]:
+    """Width and height in inches of an image of so many rows and columns, within limits."""
+    rows, columns = sides
+    unit = min(width / columns, high / rows)
+    return max(SHORT, columns * unit), max(SHORT, rows * unit)
+
+
+def _image(
+    figure: AnyFigure | None,
+    imp: ImportanceMap,
+    erf: ERF,
+    shown: list[Panel],
+    scale: Scale,
+    cmap: Any,
+    title: str | None,
+) -> AnyFigure:
+    """Image, side panels above and to the right, colour bar, legend, text."""
+    (panel,) = shown
+    beside = LEFT + GAP + SIDE + 2 * GAP + BAR + BAR_TEXT + RIGHT
+    w, h = image_sides(panel.sides, LONG, LONG)
+    width = max(5.4, beside + w) if figure is None else style.size_of(figure)[0]
+    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
+    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    above = GAP + SIDE + GAP + len(head) * LINE + PAD
+    figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
+    full, high = style.size_of(figure)
+    w, h = image_sides(panel.sides, min(LONG, full - beside), high - below - above)
+    left = LEFT + (full - beside - w) / 2
+    main = place(figure, left, below, w, h)
+    image = draw_panel(main, panel, scale, cmap)
+    _side_panels(
+        imp,
+        panel,
+        place(figure, left, below + h + GAP, w, SIDE, sharex=main),
+        place(figure, left + w + GAP, below, SIDE, h, sharey=main),
+    )
+    bar = place(figure, left + w + GAP + SIDE + 2 * GAP, below, BAR, h)
+    colour_bar(figure, image, bar, scale, imp)
+    legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE)
+    _frame(figure, imp, head, foot, title)
+    return figure
+
+
+def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, imp: ImportanceMap) -> None:
+    """A labelled colour bar in axes of its own."""
+    extend = "min" if scale.kind == "log" and scale.clipped else "neither"
+    made = figure.colorbar(image, cax=bar, extend=extend)
+    made.set_label(scale.label(wording.noun(imp.measure)))
+    made.outline.set_linewidth(0.6)
+    if made.solids is not None:
+        made.solids.set_edgecolor("face")  # else viewers show hairlines between the colours
+
+
+def legend(
+    figure: AnyFigure,
+    shown: list[Panel],
+    scale: Scale,
+    centre: float,
+    bottom: float,
+    erf_label: str = "ERF",
+) -> None:
+    """One line of explanations below the axes, never over data."""
+    handles = panels_of.legend_handles(shown, scale, erf_label)
+    _, high = style.size_of(figure)
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="lower center",
+            bbox_to_anchor=(centre, (bottom + 0.07) / high),
+            ncols=len(handles),
+            borderaxespad=0,
+            borderpad=0.2,
+            handlelength=2.2,
+        )
+
+
+def _side_panels(imp: ImportanceMap, panel: Panel, top: Axes, right: Axes) -> None:
+    """Sums over rows above the image, sums over columns to its right."""
+    share = imp._window_share
+    percent = FuncFormatter(lambda value, _: f"{100 * value:g}%")
+    for axes, axis, vertical in ((top, 1, False), (right, 0, True)):
+        sums = share.sum(axis=1 - axis)
+        start = imp.offset[axis]
+        edges = np.arange(start, start + len(sums) + 1) - 0.5
+        axes.stairs(
+            sums,
+            edges,
+            fill=True,
+            color=style.PROFILE_COLOUR,
+            orientation="horizontal" if vertical else "vertical",
+        )
+        mark = axes.axhline if vertical else axes.axvline
+        for end in panel.trf[axis] if panel.trf else ():
+            mark(end - 0.5, color=style.DARK, lw=0.9, ls=style.TRF_DASHES, clip_on=False)
+        most = 1.08 * float(sums.max()) or 1.0
+        (axes.set_xlim if vertical else axes.set_ylim)(0, most)
+        axes.tick_params(labelleft=not vertical, labelbottom=vertical)
+        lengths = axes.xaxis if vertical else axes.yaxis
+        # no tick at zero: its label would meet those of the image
+        lengths.set_major_locator(MaxNLocator(2, prune="lower"))
+        lengths.set_major_formatter(percent)
+        axes.spines[["top", "right"]].set_visible(False)
+    top.set_ylabel("share per\ncolumn", fontsize=7)
+    right.set_xlabel("share per row", fontsize=7)
+
+
+def _planes(
+    figure: AnyFigure | None,
+    imp: ImportanceMap,
+    erf: ERF,
+    shown: list[Panel],
+    scale: Scale,
+    cmap: Any,
+    title: str | None,
+) -> AnyFigure:
+    """Three planes through the peak beside each other."""
+    side = 1.75
+    between = 0.62
+    around = LEFT + 2 * between + GAP + BAR + BAR_TEXT + RIGHT
+    width = around + 3 * side if figure is None else style.size_of(figure)[0]
+    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
+    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    above = LINE + GAP + len(head) * LINE + PAD
+    figure = page(figure, width, below + side + above, (around + 3 * SHORT, below + SHORT + above))
+    full, high = style.size_of(figure)
+    side = min((full - around) / 3, high - below - above)
+    # one length of a unit in all planes
+    unit = side / max(n for p in shown for n in p.sides)
+    image = None
+    for i, panel in enumerate(shown):
+        w, h = (max(0.4, n * unit) for n in reversed(panel.sides))
+        left = LEFT + i * (side + between) + (side - w) / 2
+        axes = place(figure, left, below + (side - h) / 2, w, h)
+        image = draw_panel(axes, panel, scale, cmap)
+        axes.set_title(panel.title, pad=4)
+    bar = place(figure, LEFT + 3 * side + 2 * between + GAP, below, BAR, side)
+    colour_bar(figure, image, bar, scale, imp)
+    legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
+    _frame(figure, imp, head, foot, title)
+    return figure
+
+
+def _into(
+    axes: Axes,
+    imp: ImportanceMap,
+    erf: ERF,
+    scale: Scale,
+    cmap: Any,
+    view: str,
+    title: str | None,
+) -> Figure:
+    """The map alone in axes of the caller's, with a colour bar beside them."""
+    if not isinstance(axes, Axes):
+        raise InputError(f"axes: got {axes!r}, wanted matplotlib Axes")
+    if len(imp.shape) == 3:
+        raise InputError("axes: a map of three axes needs three of them; pass a figure instead")
+    figure = _whole(axes.figure)
+    if len(imp.shape) == 1:
+        profile.draw_profile(axes, imp, erf, scale, panels_of.view_of(imp, view)[0])
+    else:
+        (panel,) = panels_of.panels(imp, erf, view)
+        image = draw_panel(axes, panel, scale, cmap)
+        axes.set_aspect("equal")
+        bar = figure.colorbar(image, ax=axes)
+        bar.set_label(scale.label(wording.noun(imp.measure)))
+    axes.set_title(" · ".join(wording.heading(imp)) if title is None else title)
+    return figure

@@ -1,0 +1,176 @@
+"""A network as float64 PyTorch operations with all weights one: its gradient is the path count.
+
+Read from the layer records, as `oracles` is. Importing this module needs torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from oracles import Position, conv_geometry, each, sides
+
+from erfgraph.network import Network
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate"}
+MODES["circular"] = "circular"
+
+
+class NotInTorchError(Exception):
+    """A layer that has no PyTorch operation with unit weights."""
+
+
+def flat_pads(pads: list[tuple[int, int]]) -> list[int]:
+    """Padding in the order of F.pad: last axis first."""
+    return [side for pair in reversed(pads) for side in pair]
+
+
+def kernel_of(p: dict[str, Any], ndim: int) -> torch.Tensor:
+    mask = p.get("mask")
+    ones = np.ones(each(p["kernel"], ndim)) if mask is None else np.array(mask)
+    return torch.tensor(ones, dtype=torch.float64)[None, None]
+
+
+def conv(x: torch.Tensor, p: dict[str, Any], ceil_mode: bool = False) -> torch.Tensor:
+    ndim = x.ndim - 2
+    shape = tuple(x.shape[2:])
+    kernel = each(p["kernel"], ndim)
+    p = {"stride": 1, **p, "ceil_mode": ceil_mode}
+    stride, dilation, pads, sizes = conv_geometry(shape, kernel, p)
+    x = F.pad(x, flat_pads(pads), mode=MODES[p.get("padding_mode", "zeros")])
+    if ceil_mode:  # windows that hang over the end
+        over = [
+            max(0, (m - 1) * s + d * (k - 1) + 1 - n)
+            for m, s, d, k, n in zip(sizes, stride, dilation, kernel, x.shape[2:], strict=True)
+        ]
+        x = F.pad(x, flat_pads([(0, e) for e in over]))
+    run = (F.conv1d, F.conv2d, F.conv3d)[ndim - 1]
+    return run(x, kernel_of(p, ndim), stride=stride, dilation=dilation)
+
+
+def pool(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    p = {"stride": p["kernel"], **p}
+    ceil_mode = p.pop("ceil_mode", False)
+    plain = isinstance(p.get("padding", 0), int) and p.get("dilation", 1) == 1
+    half = min(each(p["kernel"], x.ndim - 2)) // 2
+    if plain and x.ndim > 3 and p.get("padding", 0) <= half:  # torch's own, as a sum
+        run = F.avg_pool2d if x.ndim == 4 else F.avg_pool3d
+        args = p["kernel"], p["stride"], p.get("padding", 0), ceil_mode
+        return run(x, *args, divisor_override=1)
+    return conv(x, p, ceil_mode)
+
+
+def conv_transpose(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    ndim = x.ndim - 2
+    stride = each(p.get("stride", 1), ndim)
+    run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[ndim - 1]
+    common = {"stride": stride, "dilation": tuple(each(p.get("dilation", 1), ndim))}
+    padding, extra = p.get("padding", 0), p.get("output_padding", 0)
+    if isinstance(padding, str):
+        raise NotInTorchError
+    pads = sides(padding, ndim)
+    if all(before == after for before, after in pads):
+        return run(
+            x,
+            kernel_of(p, ndim),
+            padding=[before for before, _ in pads],
+            output_padding=tuple(each(extra, ndim)),
+            **common,
+        )
+    if extra:
+        raise NotInTorchError
+    return F.pad(run(x, kernel_of(p, ndim), **common), [-v for v in flat_pads(pads)])
+
+
+def pad(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    mode = p.get("mode", "zeros")
+    if mode == "symmetric":
+        raise NotInTorchError
+    return F.pad(x, flat_pads(sides(p["padding"], x.ndim - 2)), mode=MODES[mode])
+
+
+def crop(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    return F.pad(x, [-v for v in flat_pads(sides(p["amount"], x.ndim - 2))])
+
+
+def slice_(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    bounds = [each(p.get(key), x.ndim - 2) for key in ("start", "stop", "step")]
+    for axis, cut in enumerate(map(slice, *bounds), start=2):
+        kept = range(x.shape[axis])[cut]  # torch knows no negative steps
+        x = x.index_select(axis, torch.tensor(list(kept)))
+    return x
+
+
+def roll(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    return torch.roll(x, each(p["shift"], x.ndim - 2), list(range(2, x.ndim)))
+
+
+def upsample(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    if p.get("mode", "nearest") != "nearest":
+        raise NotInTorchError  # its weights are not one
+    if p.get("size") is not None:
+        return F.interpolate(x, size=tuple(each(p["size"], x.ndim - 2)))
+    return F.interpolate(x, scale_factor=tuple(map(float, each(p["scale"], x.ndim - 2))))
+
+
+def dense(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    return x.sum(dim=tuple(range(2, x.ndim)), keepdim=True)
+
+
+def attention(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    if p:
+        raise NotInTorchError
+    return dense(x, p).expand_as(x)
+
+
+OPERATIONS = {
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "max_pool": pool,
+    "avg_pool": pool,
+    "global_pool": dense,
+    "linear": dense,
+    "attention": attention,
+    "pad": pad,
+    "crop": crop,
+    "slice": slice_,
+    "roll": roll,
+    "upsample": upsample,
+}
+
+
+def forward(net: Network, x: torch.Tensor) -> list[torch.Tensor]:
+    """Every feature map of the network for an input of shape (1, 1, *spatial)."""
+    made = [x]
+    index_of = {"input": 0}
+    for layer in net.layers:
+        inputs = [index_of[name] for name in layer.inputs]
+        if layer.op == "identity" or (layer.op == "gate" and net.gates == "transparent"):
+            if layer.name:
+                index_of[layer.name] = inputs[0]
+            continue
+        index_of[net.maps[len(made)].name] = len(made)
+        maps = [made[i] for i in inputs]
+        if layer.op in ("add", "concat", "multiply", "gate"):
+            made.append(sum(m.expand_as(maps[0]) for m in maps))
+        elif layer.op in OPERATIONS:
+            made.append(OPERATIONS[layer.op](*maps, dict(layer.params)))
+        else:
+            raise NotInTorchError(layer.op)
+    return made
+
+
+def gradient(net: Network, index: int, unit: Position) -> np.ndarray:
+    """The gradient of one unit of a map with respect to the input, float64."""
+    x = torch.ones(1, 1, *net.input.shape, dtype=torch.float64, requires_grad=True)
+    top = forward(net, x)[index]
+    assert tuple(top.shape[2:]) == net.maps[index].shape
+    if top.requires_grad:
+        (found,) = torch.autograd.grad(top[(0, 0, *unit)], x, allow_unused=True)
+    else:
+        found = None
+    return (torch.zeros_like(x) if found is None else found)[0, 0].numpy()

@@ -16,12 +16,20 @@ from erfgraph import wide
 from erfgraph.wide import Wide
 
 LARGEST_INT64 = (1 << 63) - 1
+FLOAT_BITS = 900  # counts below 2**900 are kept unscaled in float64
+FLOAT_STEP = 512  # scales change by whole powers of 2**512, so seldom
 _LOW = (1 << 32) - 1
 
 
 def exact_fraction(threshold: float) -> Fraction:
     """The number that the user wrote: 0.1 is one tenth, not the double nearest to it."""
     return Fraction(repr(float(threshold)))
+
+
+def float_scale(bound: int) -> int:
+    """Power of two by which counts up to a bound are divided to be kept in float64."""
+    excess = bound.bit_length() - FLOAT_BITS
+    return -(-excess // FLOAT_STEP) * FLOAT_STEP if excess > 0 else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,11 @@ class Counts:
     def array(self) -> np.ndarray:
         """The values as int64, as Python ints in an object array, or as float64."""
         return self.values.to_objects() if isinstance(self.values, Wide) else self.values
+
+    def rounded(self) -> Counts:
+        """The same in float64, scaled where a value would not fit."""
+        scale = float_scale(int(self.peak()[1]))
+        return Counts(self.divided(1 << scale), scale, self.support if scale else None)
 
     def total(self) -> int | float:
         """The sum of all values."""

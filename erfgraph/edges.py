@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from erfgraph import axes
+from erfgraph import axes, memory
 from erfgraph.axes import Window
 from erfgraph.counts import Counts
 from erfgraph.layers import Terms
@@ -87,7 +87,7 @@ def _union(a: Terms, b: Terms) -> Terms:
 def _leading_edges(net: Network, plan: Plan) -> dict[int, np.ndarray]:
     """For every map, the number of each unit's edges that still lead to the output unit."""
     reaching = reach(plan, plan.order)
-    counts = {i: np.zeros(plan.extent(i), dtype=np.int64) for i in plan.order}
+    counts = {i: np.zeros(plan.extents[i], dtype=np.int64) for i in plan.order}
     for (src, dst), terms in _links(net, plan):
         counts[src] += _outgoing(plan, src, dst, terms, reaching[dst])
     return counts
@@ -98,12 +98,12 @@ def _outgoing(plan: Plan, src: int, dst: int, terms: Terms, reaching: np.ndarray
     if len(terms) > 1 and not _disjoint(terms):
         block = _window_pattern(terms, plan.windows[dst], plan.windows[src])
         product: np.ndarray = block.T @ reaching.ravel().astype(np.int64)
-        return product.reshape(plan.extent(src))
+        return product.reshape(plan.extents[src])
     patterns = tuple(tuple(axes.once(a) for a in term) for term in terms)
     seen = View(plan.shapes, {dst: ((src, patterns),), src: ()}, (dst, src))
     single = compile_plan(seen, dst, plan.windows[dst])
     found = run(single, Numbers(np.int64), [src], seed=reaching.astype(np.int64)[None])
-    whole = np.zeros(plan.extent(src), dtype=np.int64)
+    whole = np.zeros(plan.extents[src], dtype=np.int64)
     if src in found:
         place = tuple(
             slice(lo - base, hi - base)
@@ -152,8 +152,12 @@ Cone = tuple[np.ndarray, ...]  # per axis: bool, shape (positions of the map, of
 
 def _product_cones(net: Network, plan: Plan, stop: int) -> dict[int, Cone] | None:
     """Per map and axis, which input positions reach which; None where cones are no products."""
+    pairs = [
+        n * m for i in plan.order for n, m in zip(plan.extents[i], plan.extents[stop], strict=True)
+    ]
+    memory.require(sum(pairs) + 9 * max(pairs), "the forward cones of all input units")
     cones: dict[int, Cone] = {
-        stop: tuple(np.eye(n, dtype=bool) for n in plan.extent(stop)),
+        stop: tuple(np.eye(n, dtype=bool) for n in plan.extents[stop]),
     }
     arriving: dict[int, list[tuple[int, Terms]]] = {}
     for (src, dst), terms in _links(net, plan):
@@ -174,7 +178,7 @@ def _product_cones(net: Network, plan: Plan, stop: int) -> dict[int, Cone] | Non
         # a map whose reads all miss the windows (cropped away, or padding) is in no cone
         nothing = tuple(
             np.zeros((hi - lo, n), dtype=bool)
-            for (lo, hi), n in zip(plan.windows[index], plan.extent(stop), strict=True)
+            for (lo, hi), n in zip(plan.windows[index], plan.extents[stop], strict=True)
         )
         largest = _holding_all(candidates) if candidates else nothing
         if largest is None:
@@ -210,7 +214,7 @@ def _by_products(
     most = sum(int(w.sum()) for w in leading.values())
     # whole numbers below 2**53 are exact in float64, whose products are far faster
     dtype: Any = np.float64 if most < EXACT_FLOAT else np.int64
-    total: np.ndarray = np.zeros(plan.extent(stop), dtype=dtype)
+    total: np.ndarray = np.zeros(plan.extents[stop], dtype=dtype)
     for index in plan.order:
         if leading[index].any():
             value: Any = leading[index].astype(dtype)
@@ -240,9 +244,9 @@ def _by_lanes(
     progress: Progress | None,
 ) -> np.ndarray:
     """Forward cones of batches of input units, one lane each."""
-    n_units = int(np.prod(plan.extent(stop)))
+    n_units = int(np.prod(plan.extents[stop]))
     forward = compile_plan(view(net, "forward", stop, plan.start), stop, plan.windows[stop])
-    units = sum(int(np.prod(forward.extent(i))) for i in forward.order)
+    units = sum(int(np.prod(forward.extents[i])) for i in forward.order)
     batch = max(1, min(n_units, LANE_BYTES // units))
     total = np.zeros(n_units, dtype=np.int64)
     for first in range(0, n_units, batch):
@@ -250,13 +254,13 @@ def _by_lanes(
         seed = np.zeros((len(members), n_units), dtype=bool)
         seed[np.arange(len(members)), members] = True
         lanes = _Lanes(bool, len(members))
-        reached = run(forward, lanes, forward.order, seed.reshape(-1, *plan.extent(stop)))
+        reached = run(forward, lanes, forward.order, seed.reshape(-1, *plan.extents[stop]))
         for index, values in reached.items():
             if index in leading:
                 total[members] += _weigh(plan, forward, index, values, leading[index])
         if progress is not None:
             progress(int(members[-1]) + 1, n_units)
-    return total.reshape(plan.extent(stop))
+    return total.reshape(plan.extents[stop])
 
 
 def _weigh(

@@ -44,7 +44,7 @@ def excerpt(text: str, at: int = 0, most: int = 80) -> str:
     Examples
     --------
     >>> excerpt("conv3 " * 1000, at=300, most=16)
-    '… conv3 conv3 co…'
+    '…3 conv3 conv3 co…'
     """
     if len(text) <= most:
         return text

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH = 2048  # input units whose forward cones are held at once
 
 
-def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int, exact: bool) -> Counts:
+def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Counts:
     """Paths from every unit of map `stop` to a unit of map `start`.
 
     Parameters
@@ -32,13 +32,16 @@ def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int, exact: b
     start, stop : int
         Indices of feature maps.
     unit : tuple of int
-    exact : bool
-        Exact integers, or float64 (which this engine does not scale).
 
     Returns
     -------
     Counts
-        On the whole map.
+        Exact integers on the whole map.
+
+    Raises
+    ------
+    SizeError
+        If a unit is read more than 2**24 times by one layer.
     """
     pairs = [pair for pair in g.blocks if stop <= pair[0] and pair[1] <= start]
     bound = dict.fromkeys(range(stop, start + 1), 0)
@@ -47,11 +50,10 @@ def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int, exact: b
     for src, dst in order:
         into = np.asarray(g.blocks[src, dst].sum(axis=0)).max(initial=0)
         bound[src] += bound[dst] * int(into)
-    if not exact or bound[stop] <= LARGEST_INT64 >= max(bound.values()):
-        lanes, kind = 1, np.int64 if exact else np.float64
-    else:
-        lanes, kind = wide.limbs_for(max(bound.values())), np.int64
-    held: dict[int, np.ndarray] = {start: np.zeros((math.prod(g.maps[start].shape), lanes), kind)}
+    most = max(bound.values())
+    lanes = 1 if most <= LARGEST_INT64 else wide.limbs_for(most)
+    units = {index: math.prod(g.maps[index].shape) for index in (start, stop)}
+    held = {start: np.zeros((units[start], lanes), dtype=np.int64)}
     held[start][np.ravel_multi_index(unit, g.maps[start].shape), 0] = 1
     for dst in range(start, stop, -1):
         values = held.pop(dst, None)
@@ -62,16 +64,13 @@ def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int, exact: b
         for src in {s for s, d in order if d == dst}:
             block = g.blocks[src, dst]
             if lanes > 1 and int(block.sum(axis=1).max()) >= 1 << 24:
-                raise SizeError("a unit is read too often for exact counts; use exact=False")
+                raise SizeError("a unit is read too often for the explicit graph's counts")
             part = block @ values
             held[src] = held[src] + part if src in held else part
             if lanes > 1:
                 wide.carry(held[src].T)
-    shape = g.maps[stop].shape
-    found = held.get(stop, np.zeros((math.prod(shape), 1), kind))
-    if not exact:
-        return Counts(found[:, 0].reshape(shape))
-    return Counts(narrow(np.ascontiguousarray(found.T).reshape(-1, *shape)))
+    found = held.get(stop, np.zeros((units[stop], 1), dtype=np.int64))
+    return Counts(narrow(np.ascontiguousarray(found.T).reshape(-1, *g.maps[stop].shape)))
 
 
 def count_edges(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Counts:

@@ -56,7 +56,7 @@ def load(
     >>> load("vgg16", input_shape=(512, 512)).output.shape
     (16, 16)
     >>> load("conv3s2p1 res(conv3p1)*8").input.shape
-    (35,)
+    (36,)
     """
     if head and not (isinstance(source, str) and source in zoo.ZOO):
         raise InputError(f"head: got {head!r} for {source!r}; only networks of the zoo have one")

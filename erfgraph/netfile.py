@@ -208,8 +208,10 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
 def _located(error: msgspec.ValidationError, document: Any) -> InputError:
     """A validation error with the offending field's path in front."""
     message = str(error)
-    text, _, path = message.partition(" - at `")
-    path = path.rstrip("`").removeprefix("$").removeprefix(".")
+    text, _, place = message.partition(" - at `")
+    if place.startswith("key` in `"):  # a key that is no text
+        place, text = place.removeprefix("key` in `"), f"a key: {text[:1].lower()}{text[1:]}"
+    path = place.rstrip("`").removeprefix("$").removeprefix(".")
     got = document
     for part in re.findall(r"\w+", path):
         got = got[int(part) if isinstance(got, list) else part]

@@ -99,7 +99,10 @@ def _layer(
 
     @functools.wraps(method)
     def call(self: Network, /, *args: P.args, **kwargs: P.kwargs) -> FeatureMap:
-        bound = signature.bind(self, *args, **kwargs)
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{op}: {error}") from None
         arguments = bound.arguments
         name = arguments.get("name")
         where = f"{op} {name!r}" if name else op
@@ -111,20 +114,40 @@ def _layer(
             elif key in arguments:
                 arguments[key] = self._resolve(arguments[key], where)
                 inputs.append(arguments[key])
+        given = [key for key in arguments if key not in ("self", "name", *_INPUTS)]
         try:
+            for key in given:
+                default = signature.parameters[key].default
+                arguments[key] = _checked(op, key, arguments[key], default)
             made = method(*bound.args, **bound.kwargs)
         except LayerError as error:
             read = ", ".join(f"{x.name!r} of shape {x.shape}" for x in inputs)
             raise LayerError(f"{where}: {error}" + (f"; reads {read}" if read else "")) from None
         params = {
-            key: _plain(value)
-            for key, value in arguments.items()
-            if key not in ("self", "name", *_INPUTS)
-            and _plain(value) != _plain(signature.parameters[key].default)
+            key: _plain(arguments[key])
+            for key in given
+            if _plain(arguments[key]) != signature.parameters[key].default
         }
         return self._append(Layer(op, name, tuple(x.name for x in inputs), params), inputs, made)
 
     return call
+
+
+def _checked(op: str, key: str, value: Any, default: Any) -> Any:
+    """A parameter in Python's types, if its type and size fit any map at all."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise LayerError(f"{key}: got {value!r}, wanted True or False")
+    # a slice may end anywhere, and a mask is checked against its kernel
+    if op != "slice" and key != "mask" and _largest(value) > LARGEST_AXIS:
+        raise LayerError(f"{key}: got {value!r}, wanted numbers of at most {LARGEST_AXIS}")
+    return value
+
+
+def _largest(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _plain(value: Any) -> Any:
@@ -163,7 +186,7 @@ class Network:
     >>> x = net.conv(x, 7)
     >>> x = net.conv(x, 7, name="top")
     >>> x.shape
-    (7,)
+    (1,)
     >>> [m.name for m in net.maps]
     ['input', 'conv1', 'conv2', 'top']
     """
@@ -680,18 +703,12 @@ class Network:
         LayerError
             If there is none, or shapes or channels differ.
         """
-        maps = _same_shape(xs)
-        channels = {x.channels for x in maps} - {1} or {1}
-        if len(channels) > 1:
-            raise LayerError(f"xs: channels differ: {[x.channels for x in maps]}")
-        return _Made(maps[0].shape, tuple(layers.merge(x.shape) for x in maps), channels.pop())
+        return _merged(_same_shape(xs))
 
     @_layer
     def multiply(self, *xs: FeatureMap | str, name: str | None = None) -> _Made:
         """Multiply maps of the same shape; connects as `add` does (see also `gate`)."""
-        maps = _same_shape(xs)
-        channels = max(x.channels for x in maps)
-        return _Made(maps[0].shape, tuple(layers.merge(x.shape) for x in maps), channels)
+        return _merged(_same_shape(xs))
 
     @_layer
     def concat(self, *xs: FeatureMap | str, name: str | None = None) -> _Made:
@@ -722,7 +739,7 @@ def input_shape(shape: Any) -> Shape:
     >>> input_shape([224, 224])
     (224, 224)
     """
-    values = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
+    values = tuple(shape) if isinstance(shape, list | tuple | np.ndarray) else (shape,)
     if not 1 <= len(values) <= 3 or not all(
         params.is_int(v) and 1 <= v <= LARGEST_AXIS for v in values
     ):
@@ -766,6 +783,14 @@ def _same_shape(xs: Sequence[FeatureMap | str]) -> list[FeatureMap]:
         shapes = ", ".join(f"{x.shape}" for x in maps)
         raise LayerError(f"xs: spatial shapes differ: {shapes}")
     return maps
+
+
+def _merged(maps: Sequence[FeatureMap]) -> _Made:
+    """Maps joined position by position; a single channel is broadcast to the others' number."""
+    channels = {x.channels for x in maps} - {1} or {1}
+    if len(channels) > 1:
+        raise LayerError(f"xs: channels differ: {[x.channels for x in maps]}")
+    return _Made(maps[0].shape, tuple(layers.merge(x.shape) for x in maps), channels.pop())
 
 
 def _pooled(

@@ -10,27 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from erfgraph import wide
-from erfgraph.counts import LARGEST_INT64, Counts
+from erfgraph.counts import LARGEST_INT64, Counts, float_scale
 from erfgraph.errors import SizeError
-from erfgraph.plan import Numbers, Plan, run
+from erfgraph.plan import MOST_PLANS, Numbers, Plan, run
 from erfgraph.wide import Wide
-
-FLOAT_BITS = 900  # counts below 2**900 are kept unscaled in float64
-FLOAT_STEP = 512  # scales change by whole powers of 2**512, so seldom
-
-
-def totals(plan: Plan) -> dict[int, int]:
-    """For every map of a plan, an upper bound on the sum of its path counts."""
-    bound = dict.fromkeys(plan.order, 0)
-    bound[plan.start] = int(np.prod(plan.extent(plan.start)))
-    for index in plan.order:
-        for push in plan.pushes[index]:
-            bound[push.target] += bound[index] * push.growth
-    return bound
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,8 @@ class WideNumbers(Numbers):
         return values
 
 
-def wide_numbers(plan: Plan, bound: dict[int, int]) -> WideNumbers:
+@lru_cache(maxsize=MOST_PLANS)
+def wide_numbers(plan: Plan) -> WideNumbers:
     """Limbs per map, and the maps that must carry before they push on."""
     largest = dict.fromkeys(plan.order, 0)  # bound on the limbs of a map
     largest[plan.start] = 1
@@ -69,7 +58,7 @@ def wide_numbers(plan: Plan, bound: dict[int, int]) -> WideNumbers:
                 )
         for push in pushes:
             largest[push.target] += largest[index] * push.gain
-    lanes = {index: wide.limbs_for(bound[index]) for index in plan.order}
+    lanes = {index: wide.limbs_for(plan.bounds[index]) for index in plan.order}
     return WideNumbers(np.int64, lanes, frozenset(carries))
 
 
@@ -85,12 +74,10 @@ class ScaledNumbers(Numbers):
         return np.ldexp(values, change) if change else values
 
 
-def scaled_numbers(plan: Plan, bound: dict[int, int]) -> ScaledNumbers:
+@lru_cache(maxsize=MOST_PLANS)
+def scaled_numbers(plan: Plan) -> ScaledNumbers:
     """Scales that keep every map's numbers below 2**900."""
-    scales = {}
-    for index in plan.order:
-        excess = bound[index].bit_length() - FLOAT_BITS
-        scales[index] = -(-excess // FLOAT_STEP) * FLOAT_STEP if excess > 0 else 0
+    scales = {index: float_scale(plan.bounds[index]) for index in plan.order}
     return ScaledNumbers(np.float64, scales)
 
 
@@ -111,9 +98,8 @@ def count(plan: Plan, keep: Iterable[int], exact: bool = True) -> dict[int, Coun
         Without the maps that no path reaches.
     """
     keep = set(keep)
-    bound = totals(plan)
     if not exact:
-        numbers = scaled_numbers(plan, bound)
+        numbers = scaled_numbers(plan)
         found = run(plan, numbers, keep)
         scaled = {index for index in found if numbers.scales[index]}
         where = run(plan, Numbers(bool), scaled) if scaled else {}
@@ -121,10 +107,10 @@ def count(plan: Plan, keep: Iterable[int], exact: bool = True) -> dict[int, Coun
             i: Counts(values[0], numbers.scales[i], where[i][0] if i in where else None)
             for i, values in found.items()
         }
-    if max(bound.values()) <= LARGEST_INT64:
+    if max(plan.bounds.values()) <= LARGEST_INT64:
         found = run(plan, Numbers(np.int64), keep)
         return {i: Counts(values[0]) for i, values in found.items()}
-    found = run(plan, wide_numbers(plan, bound), keep)
+    found = run(plan, wide_numbers(plan), keep)
     return {i: Counts(narrow(values)) for i, values in found.items()}
 
 

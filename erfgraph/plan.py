@@ -12,6 +12,7 @@ limbs of wide integers (see `erfgraph.wide`) and otherwise one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -73,7 +74,7 @@ def view(net: Network, direction: Direction, start: int, stop: int | None = None
         for index in reversed(order):
             if any(target in leading for target, _ in pushes.get(index, ())):
                 leading.add(index)
-    used = [index for index in order if index in reached and index in leading]
+    used = [i for i in order if i in reached and i in leading] or [start]
     kept = set(used)
     return View(
         shapes,
@@ -125,20 +126,18 @@ class Push:
     growth: int  # largest sum of multiplicities that one pushing unit hands out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A compiled sweep: windows, and the steps of every map in order."""
+    """A compiled sweep: windows, and the steps of every map in order. Equal only to itself."""
 
     start: int
     order: tuple[int, ...]
     windows: Mapping[int, tuple[Window, ...]]
+    extents: Mapping[int, Shape]  # shapes of the windows
     pushes: Mapping[int, tuple[Push, ...]]
     inflow: Mapping[int, int]  # how many terms push into a map
+    bounds: Mapping[int, int]  # upper bound on the sum of a map's path counts
     shapes: tuple[Shape, ...] = field(repr=False)
-
-    def extent(self, index: int) -> Shape:
-        """Shape of a map's window."""
-        return tuple(stop - start for start, stop in self.windows[index])
 
 
 def plan_for(
@@ -202,7 +201,13 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
             for push in pushes[index]:
                 inflow[push.target] = inflow.get(push.target, 0) + len(push.terms)
     order = tuple(index for index in seen.order if index in windows)
-    return Plan(start, order, windows, pushes, inflow, seen.shapes)
+    extents = {i: tuple(hi - lo for lo, hi in windows[i]) for i in order}
+    bounds = dict.fromkeys(order, 0)
+    bounds[start] = math.prod(extents[start])
+    for index in order:
+        for push in pushes[index]:
+            bounds[push.target] += bounds[index] * push.growth
+    return Plan(start, order, windows, extents, pushes, inflow, bounds, seen.shapes)
 
 
 def _span(a: Window, b: Window) -> Window:
@@ -231,7 +236,8 @@ def _push(target: int, terms: Terms, out: tuple[Window, ...], src: tuple[Window,
             else:
                 made.append(_axis_step(axis, i, ndim, out[i], src[i]))
                 place.append(slice(None))
-        steps.append(tuple(made))
+        # the innermost axis first: strided, it is slow, so while the array is still small
+        steps.append(tuple(reversed(made)))
         places.append((tuple(place), whole))
         gain += collects
         growth += hands
@@ -337,12 +343,10 @@ def run(
         For every kept map with a window, its numbers, shape (lanes, *window).
     """
     wanted = set(keep)
-    largest = max(
-        numbers.lanes(i) * int(np.prod([float(n) for n in plan.extent(i)])) for i in plan.order
-    )
+    largest = max(numbers.lanes(i) * math.prod(plan.extents[i]) for i in plan.order)
     memory.require(3 * largest * np.dtype(numbers.dtype).itemsize, "this sweep")
     held: dict[int, np.ndarray] = {}
-    shape = (numbers.lanes(plan.start), *plan.extent(plan.start))
+    shape = (numbers.lanes(plan.start), *plan.extents[plan.start])
     held[plan.start] = np.zeros(shape, numbers.dtype)
     held[plan.start][0] = 1
     if seed is not None:
@@ -371,7 +375,7 @@ def _run_push(
             if not steps and whole and plan.inflow[target] == 1 and lanes == len(values):
                 held[target] = values  # a plain copy and nothing else: share the array
                 return
-            into = held[target] = np.zeros((lanes, *plan.extent(target)), numbers.dtype)
+            into = held[target] = np.zeros((lanes, *plan.extents[target]), numbers.dtype)
         part = into[: len(values)] if len(into) != len(values) else into
         _add_term(steps, values, part if whole else part[place])
 

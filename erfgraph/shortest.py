@@ -14,7 +14,7 @@ from erfgraph.network import Network
 from erfgraph.notation import Item, Leaf, Net, build, n_axes, n_layers
 
 LONGEST_INPUT = 1 << 20
-MOST_OFFSETS = 256  # lengths beside a power of two, units beside the centre
+MOST_OFFSETS = 64  # lengths beside a power of two, units beside the centre
 MOST_LAYERS = 150_000  # layers to build in search of a length, some seconds of work
 LEAST_TRIES = 64
 SEES_ALL = ("global_pool", "linear", "attention")

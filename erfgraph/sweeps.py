@@ -95,8 +95,7 @@ def importance(
         if found is None:
             return _empty(net, top, where, rated, measure, exact)
         counts, windows = found
-        if not exact:
-            counts = Counts(np.asarray(counts.values, dtype=np.float64))
+        counts = counts if exact else counts.rounded()
         return _map(net, top, where, rated, measure, counts, windows)
     plan = plan_for(net, "backward", top.index, where, rated.index)
     counted = count(plan, [rated.index], exact) if rated.index in plan.windows else {}
@@ -207,9 +206,8 @@ def _on_graph(
     if measure == "edges":
         counts = graphcount.count_edges(g, top.index, unit, rated.index)
     else:
-        counts = graphcount.count_paths(g, top.index, unit, rated.index, exact)
-    if not exact:
-        counts = Counts(np.asarray(counts.values, dtype=np.float64))
+        counts = graphcount.count_paths(g, top.index, unit, rated.index)
+    counts = counts if exact else counts.rounded()
     whole = tuple((0, n) for n in rated.shape)
     return _map(g.network, top, unit, rated, measure, counts, whole)
 

@@ -26,6 +26,8 @@ def vgg(net: Network, x: FeatureMap, depths: tuple[int, ...], head: bool = False
         x = net.adaptive_pool(x, 7, name="avgpool")
         for index, width in ((0, 4096), (3, 4096), (6, 1000)):
             x = net.linear(x, channels=width, name=f"classifier.{index}")
+            for after in (1, 2) if width == 4096 else ():  # ReLU and dropout
+                net.identity(x, name=f"classifier.{index + after}")
         net.identity(x, name="classifier")
     return x
 

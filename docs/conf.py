@@ -1,0 +1,62 @@
+"""Sphinx configuration. Everything is built offline: no fonts, badges or inventories are fetched.
+
+python -m sphinx -W --keep-going -b html docs docs/_build/html
+python -m sphinx -W -b doctest docs docs/_build/doctest
+"""
+
+from __future__ import annotations
+
+import doctest
+import sys
+from pathlib import Path
+
+import erfgraph
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "erfgraph"
+author = "The erfgraph authors"
+project_copyright = author
+version = release = erfgraph.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "shell",
+    "public_names",
+]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "api/generated", "auto_examples"]
+suppress_warnings: list[str] = []
+
+# pages
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# reference: types stand in the docstrings, so signatures go without
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+default_role = "py:obj"  # `name` in a docstring links where the name is documented
+numpydoc_show_class_members = False
+autosummary_generate = False
+add_module_names = False
+public_packages = ["erfgraph", "erfgraph.figures"]
+
+# examples
+doctest_global_setup = (
+    (HERE / "_ext" / "workplace.py")
+    .read_text(encoding="utf-8")
+    .replace("__DOCS__", repr(str(HERE)))
+)
+doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+trim_doctest_flags = True
+
+# looks
+html_theme = "furo"
+html_title = f"erfgraph {release}"
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False

@@ -1,0 +1,52 @@
+"""Make the pictures of the documentation.
+
+    python docs/make_figures.py [folder]
+
+The folder is docs/images by default. Pictures are reduced to 256 colours to keep them small.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+import erfgraph as eg
+from erfgraph.figures import compare_figure, graph_figure, importance_figure, save_figure
+
+
+def resnet50():
+    """ERF of the centre unit of ResNet-50's last feature map."""
+    return importance_figure(eg.importance(eg.load("resnet50")))
+
+
+def thirty_seven():
+    """The graph in which 37 paths start from the centre."""
+    return graph_figure(eg.load("conv7*3"))
+
+
+def gridding():
+    """Equal dilations leave holes, dilations 1, 2 and 5 do not."""
+    nets = [eg.load(text, (32, 32)) for text in ("conv3d2*3", "conv3 conv3d2 conv3d5")]
+    return compare_figure([eg.importance(net) for net in nets], view="field")
+
+
+FIGURES: dict[str, Callable] = {"resnet50": resnet50, "37": thirty_seven, "gridding": gridding}
+
+
+def main(folder: Path) -> None:
+    """Write every picture into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in FIGURES.items():
+        path = folder / f"{name}.png"
+        save_figure(make(), path)
+        with Image.open(path) as image:
+            small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
+        print(f"{path}: {path.stat().st_size // 1000} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images")

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from erfgraph.errors import SizeError
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -75,6 +77,9 @@ class Sparse:
 AxisMap = Taps | Dense | Sparse
 Window = tuple[int, int]  # [start, stop) along one axis
 
+MOST_ENTRIES = 1 << 24  # of a table with one entry per position or edge
+COUNTED = 1 << 20  # positions up to which the largest sums are counted, not bounded
+
 
 # --- makers -------------------------------------------------------------------------------
 
@@ -116,6 +121,21 @@ def transposed_taps(
             count = (n_out - 1 - first) // stride + 1
             runs.append(Run(first, stride, (first - shift) // stride, 1, count))
     return Taps(n_in, n_out, tuple(runs))
+
+
+def check_entries(n: int) -> None:
+    """Refuse an irregular axis map before its arrays are made.
+
+    Raises
+    ------
+    SizeError
+        If it would hold too many entries; regular layers hold none.
+    """
+    if n > MOST_ENTRIES:
+        raise SizeError(
+            f"an irregular layer would need a table of {n} entries on one axis, "
+            f"at most {MOST_ENTRIES}"
+        )
 
 
 def gathered(n_in: int, sources: Sequence[np.ndarray]) -> Taps:
@@ -280,7 +300,6 @@ def reads_padding(axis: AxisMap, window: Window) -> bool:
     return taps != sum(run.length for run in clip(axis, window))
 
 
-@lru_cache(maxsize=4096)
 def row_sums(axis: AxisMap) -> np.ndarray:
     """How many reads each output position makes, shape (n_out,), int64."""
     if isinstance(axis, Dense):
@@ -296,7 +315,14 @@ def row_sums(axis: AxisMap) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def largest_sums(axis: AxisMap) -> tuple[int, int]:
-    """The most reads that one output makes, and the most reads that one input gets."""
+    """The most reads that one output makes, and the most reads that one input gets.
+
+    Exact on axes of up to a million positions, upper bounds on longer ones.
+    """
+    if isinstance(axis, Dense):
+        return axis.n_in, axis.n_out
+    if isinstance(axis, Taps) and max(axis.n_in, axis.n_out) > COUNTED:
+        return len(axis.runs), len(axis.runs)
     made = row_sums(axis)
     got = row_sums(transpose(axis))
     return int(made.max(initial=0)), int(got.max(initial=0))

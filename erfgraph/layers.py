@@ -27,6 +27,8 @@ from erfgraph.params import Shape
 Term = tuple[AxisMap, ...]  # one axis map per axis; the edges are their Kronecker product
 Terms = tuple[Term, ...]  # the edges are the sum of the terms; one unless a mask needs more
 
+MOST_PHASES = 1024  # of an upsampling that is kept as one progression a phase
+
 
 # --- convolution and pooling --------------------------------------------------------------
 
@@ -87,6 +89,7 @@ def _conv_axis(
 ) -> Taps:
     if mode == "zeros":
         return axes.strided_taps(n_in, n_out, taps, s, pad, d)
+    axes.check_entries(n_out * len(taps))
     reads = np.arange(n_out) * s - pad
     return axes.gathered(n_in, [_padded_source(reads + t * d, n_in, mode) for t in taps])
 
@@ -156,6 +159,7 @@ def _adaptive_axis(n_in: int, n_out: int) -> AxisMap:
         return axes.identity(n_in)
     if n_out == 1:
         return Dense(n_in, 1)
+    axes.check_entries(n_in + 2 * n_out)
     return _ranges(n_in, [(i * n_in // n_out, -(-(i + 1) * n_in // n_out)) for i in range(n_out)])
 
 
@@ -204,6 +208,7 @@ def attention(shape: Shape, window: Any = None, shift: Any = 0) -> tuple[Shape, 
 def _window_axis(n: int, window: int, shift: int) -> AxisMap:
     if window >= n and shift == 0:
         return Dense(n, n)
+    axes.check_entries(n * window)
     edges = sorted({0, n, *range(shift, n, window)})
     return _ranges(n, [w for w in itertools.pairwise(edges) for _ in range(w[1] - w[0])])
 
@@ -260,11 +265,15 @@ def slice_(
 def roll(shape: Shape, shift: Any) -> tuple[Shape, Terms]:
     """Circular shift: output i reads input ``(i - shift) % n``."""
     values = params.shifts(shift, len(shape))
-    return shape, (
-        tuple(
-            axes.gathered(n, [(np.arange(n) - v) % n]) for n, v in zip(shape, values, strict=True)
-        ),
-    )
+    return shape, (tuple(_rolled_axis(n, v) for n, v in zip(shape, values, strict=True)),)
+
+
+@lru_cache(maxsize=256)
+def _rolled_axis(n: int, shift: int) -> Taps:
+    """Two stretches: what moves within the axis, and what wraps around."""
+    first = shift % n
+    runs = (axes.Run(first, 1, 0, 1, n - first), axes.Run(0, 1, n - first, 1, first))
+    return Taps(n, n, tuple(run for run in runs if run.length))
 
 
 # --- resampling ---------------------------------------------------------------------------
@@ -292,9 +301,10 @@ def upsample(
 def _resized_axis(n_in: int, n_out: int, ratio: Fraction, mode: str, align: bool) -> AxisMap:
     if n_in == n_out and ratio == 1:
         return axes.identity(n_in)
-    if mode == "nearest" and ratio.denominator == 1:
+    if mode == "nearest" and ratio.denominator == 1 and ratio <= MOST_PHASES:
         f = int(ratio)  # one progression a phase: outputs i, i + f, i + 2f, … read 0, 1, 2, …
         return Taps(n_in, n_out, tuple(axes.Run(i, f, 0, 1, n_in) for i in range(f)))
+    axes.check_entries(4 * n_out)
     p, q = ratio.numerator, ratio.denominator
     out = np.arange(n_out, dtype=np.int64)
     if mode == "nearest":

@@ -15,9 +15,11 @@ from typing import Any
 
 import msgspec
 
+from erfgraph.description import INPUTS, MOST_MAPS
 from erfgraph.errors import ErfgraphError, FileError, InputError, LayerError, unknown_name
+from erfgraph.featuremap import FeatureMap, input_shape
 from erfgraph.files import check_target, read_text, write_whole
-from erfgraph.network import _INPUTS, LAYER_METHODS, MOST_MAPS, FeatureMap, Network, input_shape
+from erfgraph.network import LAYER_METHODS, Network
 
 DEEPEST = 64  # levels of nesting of a YAML file
 SUFFIXES = (".toml", ".json", ".yaml", ".yml")
@@ -35,7 +37,7 @@ def schema() -> Any:
         hints = typing.get_type_hints(method)
         fields: list[Any] = [("name", str | None, None), ("inputs", str | list[str] | None, None)]
         for key, parameter in inspect.signature(method).parameters.items():
-            if key in ("self", "name", *_INPUTS):
+            if key in ("self", "name", *INPUTS):
                 continue
             required = parameter.default is inspect.Parameter.empty
             fields.append((key, hints[key]) if required else (key, hints[key], parameter.default))
@@ -197,7 +199,7 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
         caller = f"{op} {layer.name!r}" if layer.name else op
         problem = str(error).removeprefix(f"{caller}: ")
         field, _, rest = problem.partition(": ")
-        if field in _INPUTS:
+        if field in INPUTS:
             where, problem = f"{where}.inputs", rest
         elif field in (*params, "name"):
             where, problem = f"{where}.{field}", rest
@@ -232,7 +234,7 @@ def _located(error: msgspec.ValidationError, document: Any) -> InputError:
 def _fields(op: str) -> list[str]:
     """Names of the fields that a layer takes."""
     parameters = inspect.signature(getattr(Network, op)).parameters
-    return ["op", "inputs", *(key for key in parameters if key not in ("self", *_INPUTS))]
+    return ["op", "inputs", *(key for key in parameters if key not in ("self", *INPUTS))]
 
 
 # --- writing ------------------------------------------------------------------------------

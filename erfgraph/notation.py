@@ -17,8 +17,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from erfgraph.description import MOST_MAPS
 from erfgraph.errors import InputError, LayerError, SizeError, excerpt, unknown_name
-from erfgraph.network import MOST_MAPS, FeatureMap, Network
+from erfgraph.network import FeatureMap, Network
 
 DEEPEST = 64  # nested groups
 

@@ -6,6 +6,7 @@ what it got and what it wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -54,7 +55,7 @@ def per_side(field: str, value: Any, ndim: int) -> tuple[tuple[int, int], ...]:
 
 def one_of(field: str, value: str, names: Sequence[str]) -> str:
     """The value itself, if it is one of the names."""
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise bad(field, value, "one of " + ", ".join(repr(name) for name in names))
     return value
 
@@ -137,8 +138,9 @@ def shifts(value: Any, ndim: int) -> tuple[int, ...]:
 
 def upsample_mode(mode: str) -> str:
     """The mode, torch's names for two and three axes included."""
-    mode = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
-    return one_of("mode", mode, UPSAMPLE_MODES)
+    torch_names = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+    mode = one_of("mode", mode, (*UPSAMPLE_MODES, *torch_names))
+    return torch_names.get(mode, mode)
 
 
 def upsample_sizes(shape: Shape, scale: Any, size: Any) -> tuple[tuple[Fraction, ...], Shape]:
@@ -157,12 +159,14 @@ def upsample_sizes(shape: Shape, scale: Any, size: Any) -> tuple[tuple[Fraction,
 
 def _ratios(scale: Any, ndim: int) -> list[Fraction]:
     values = scale if isinstance(scale, list | tuple) else (scale,) * ndim
-    try:
-        # through text: 0.1 means one tenth, not the double nearest to it
-        ratios = [Fraction(str(v)) for v in values if not isinstance(v, bool)]
-    except ValueError:
-        ratios = []
-    if len(ratios) != ndim or not all(0 < r <= 1 << 20 for r in ratios):
+    numbers = [v for v in values if is_int(v) or (isinstance(v, float) and math.isfinite(v))]
+    # through text: 0.1 means one tenth, not the double nearest to it
+    ratios = [Fraction(str(v)) for v in numbers]
+    if (
+        len(ratios) != len(values)
+        or len(ratios) != ndim
+        or not all(0 < r <= 1 << 20 for r in ratios)
+    ):
         raise bad("scale", scale, f"a positive number, or {ndim} of them (one per axis)")
     return ratios
 

@@ -8,8 +8,10 @@ the sweep vectorised.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -51,13 +53,12 @@ class Wide:
 
     def to_objects(self) -> np.ndarray:
         """The integers as Python ints in an object array."""
-        n_limbs = len(self.limbs)
         words = np.ascontiguousarray(np.moveaxis(self.limbs, 0, -1).astype("<u4"))
-        data, width = words.tobytes(), 4 * n_limbs
-        result = np.empty(math.prod(self.shape), dtype=object)
-        result[:] = [
-            int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)
-        ]
+        # as byte strings, which numpy ends at their last byte that is not zero: no loss here
+        texts = words.view(f"S{4 * len(self.limbs)}").ravel().tolist()
+        result = np.empty(len(texts), dtype=object)
+        integer: Callable[[bytes, str], int] = int.from_bytes  # type: ignore[assignment]
+        result[:] = list(map(integer, texts, repeat("little")))
         return result.reshape(self.shape)
 
     def item(self, position: tuple[int, ...]) -> int:

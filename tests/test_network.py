@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import erfgraph as eg
-from erfgraph.network import LARGEST_AXIS, LAYER_METHODS, Network
+from erfgraph.featuremap import LARGEST_AXIS
+from erfgraph.network import LAYER_METHODS, Network
 
 Call = tuple[str, dict[str, Any]]
 NEEDED: dict[str, dict[str, Any]] = {

@@ -1,0 +1,253 @@
+"""`Description`: what every network has beside its layers: maps, names, calls, and growth."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+
+from erfgraph import params
+from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
+from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, input_shape
+from erfgraph.layers import Terms
+from erfgraph.params import Shape
+
+GATES = ("transparent", "follow")
+MOST_MAPS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a layer method hands back: a new map's parts, or a map to pass through."""
+
+    shape: Shape = ()
+    terms: tuple[Terms, ...] = ()
+    channels: int = 1
+    through: FeatureMap | None = None
+
+
+P = ParamSpec("P")
+D = TypeVar("D", bound="Description")
+INPUTS = ("x", "factor", "xs")  # names under which layer methods take feature maps
+
+
+def layer_method(
+    method: Callable[Concatenate[D, P], Made],
+) -> Callable[Concatenate[D, P], FeatureMap]:
+    """Make a layer method: look its inputs up, name it, record the call, add the map."""
+    signature = inspect.signature(method)
+    op = method.__name__
+
+    @functools.wraps(method)
+    def call(self: D, /, *args: P.args, **kwargs: P.kwargs) -> FeatureMap:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{op}: {error}") from None
+        arguments = bound.arguments
+        name = arguments.get("name")
+        where = f"{op} {name!r}" if name else op
+        inputs: list[FeatureMap] = []
+        for key in INPUTS:
+            if key == "xs" and "xs" in signature.parameters:
+                arguments["xs"] = tuple(self._resolve(x, where) for x in arguments.get("xs", ()))
+                inputs += arguments["xs"]
+            elif key in arguments:
+                arguments[key] = self._resolve(arguments[key], where)
+                inputs.append(arguments[key])
+        given = [key for key in arguments if key not in ("self", "name", *INPUTS)]
+        try:
+            for key in given:
+                default = signature.parameters[key].default
+                arguments[key] = _checked(op, key, arguments[key], default)
+            made = method(*bound.args, **bound.kwargs)
+        except LayerError as error:
+            read = ", ".join(f"{x.name!r} of shape {x.shape}" for x in inputs)
+            raise LayerError(f"{where}: {error}" + (f"; reads {read}" if read else "")) from None
+        params = {
+            key: _plain(arguments[key])
+            for key in given
+            if _plain(arguments[key]) != signature.parameters[key].default
+        }
+        return self._append(Layer(op, name, tuple(x.name for x in inputs), params), inputs, made)
+
+    return call
+
+
+def _checked(op: str, key: str, value: Any, default: Any) -> Any:
+    """A parameter in Python's types, if its type and size fit any map at all."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise LayerError(f"{key}: got {value!r}, wanted True or False")
+    # a slice may end anywhere, and a mask is checked against its kernel
+    if op != "slice" and key != "mask" and _largest(value) > LARGEST_AXIS:
+        raise LayerError(f"{key}: got {value!r}, wanted numbers of at most {LARGEST_AXIS}")
+    return value
+
+
+def _largest(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int) else 0
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as numbers, strings and lists, which every file format knows."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+class Description:
+    """Feature maps, their names and the layer calls that made them; only ever grows.
+
+    `Network` adds the layer methods.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        channels: int = 1,
+        name: str | None = None,
+        gates: str = "transparent",
+    ) -> None:
+        if gates not in GATES:
+            raise InputError(f"gates: got {gates!r}, wanted one of {GATES}")
+        if not params.is_int(channels) or channels < 1:
+            raise InputError(f"channels: got {channels!r}, wanted an integer >= 1")
+        self.name = name
+        self.gates = gates
+        self._maps = [FeatureMap("input", input_shape(shape), int(channels), 0)]
+        self._layers: list[Layer] = []
+        self._names = {"input": self._maps[0]}
+        self._counts: dict[str, int] = {}
+        self._results: list[FeatureMap] = []  # what each layer call returned
+        self.plans: dict[Any, Any] = {}  # compiled sweeps, valid for good as maps never change
+
+    # --- looking ---
+
+    @property
+    def input(self) -> FeatureMap:
+        """The input map."""
+        return self._maps[0]
+
+    @property
+    def output(self) -> FeatureMap:
+        """The feature map that the last layer call returned."""
+        return self._results[-1] if self._results else self.input
+
+    @property
+    def maps(self) -> tuple[FeatureMap, ...]:
+        """All feature maps, each after those that it reads; the input first."""
+        return tuple(self._maps)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layer calls in order, transparent ones included."""
+        return tuple(self._layers)
+
+    @property
+    def names(self) -> Mapping[str, FeatureMap]:
+        """Every name and the feature map that it stands for; several may name one map."""
+        return dict(self._names)
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.input.shape)
+
+    def __getitem__(self, name: str) -> FeatureMap:
+        try:
+            return self._names[name]
+        except (KeyError, TypeError):
+            where = f" in network {self.name!r}" if self.name else ""
+            raise unknown_name("layer", str(name), self._names, where=where) from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.input.shape))
+        label = f" {self.name!r}" if self.name else ""
+        return f"<{type(self).__name__}{label}: input {size}, {len(self._maps)} feature maps>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The network as numbers, strings and lists: the content of a network file."""
+        document: dict[str, Any] = {"name": self.name} if self.name else {}
+        document["input"] = list(self.input.shape)
+        if self.input.channels != 1:
+            document["channels"] = self.input.channels
+        if self.gates != "transparent":
+            document["gates"] = self.gates
+        document["layers"] = []
+        before = self.input.name
+        for layer, result in zip(self._layers, self._results, strict=True):
+            row: dict[str, Any] = {"op": layer.op}
+            if layer.name:
+                row["name"] = layer.name
+            if layer.inputs != (before,):  # the default: the layer before
+                row["inputs"] = list(layer.inputs)
+            document["layers"].append(row | dict(layer.params))
+            before = result.name
+        return document
+
+    # --- growing ---
+
+    def _resolve(self, x: Any, where: str) -> FeatureMap:
+        if isinstance(x, str):
+            return self[x]
+        if not isinstance(x, FeatureMap):
+            raise LayerError(f"{where}: x: got {x!r}, wanted a feature map of this network")
+        if x.index >= len(self._maps) or self._maps[x.index] is not x:
+            raise LayerError(f"{where}: x: feature map {x.name!r} belongs to another network")
+        return x
+
+    def _append(self, layer: Layer, inputs: Sequence[FeatureMap], made: Made) -> FeatureMap:
+        name = layer.name
+        if name is not None and (not isinstance(name, str) or not name):
+            raise LayerError(f"{layer.op}: name: got {name!r}, wanted a string that is not empty")
+        if name in self._names:
+            raise LayerError(f"{layer.op} {name!r}: name: {name!r} is taken already")
+        if made.through is not None:
+            result = made.through
+        else:
+            if len(self._maps) >= MOST_MAPS:
+                raise SizeError(f"{layer.op}: a network holds at most {MOST_MAPS} feature maps")
+            if max(made.shape) > LARGEST_AXIS:
+                raise LayerError(
+                    f"{layer.op}: an axis of the output would have {max(made.shape)} positions, "
+                    f"wanted at most {LARGEST_AXIS}"
+                )
+            name = name or self._free_name(layer.op)
+            links = tuple(Link(x.index, t) for x, t in zip(inputs, made.terms, strict=True))
+            result = FeatureMap(
+                name,
+                made.shape,
+                made.channels,
+                len(self._maps),
+                layer.op,
+                layer.params,
+                links,
+            )
+            self._maps.append(result)
+        if name:
+            self._names[name] = result
+        self._layers.append(layer)
+        self._results.append(result)
+        return result
+
+    def _free_name(self, op: str) -> str:
+        while True:
+            self._counts[op] = self._counts.get(op, 0) + 1
+            name = f"{op}{self._counts[op]}"
+            if name not in self._names:
+                return name

@@ -20,7 +20,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class ERF:
+class UnitSet:
+    """A set of units of one feature map.
+
+    Attributes
+    ----------
+    mask : bool array of the map's shape
+    """
+
+    mask: np.ndarray = field(repr=False)
+
+    @cached_property
+    def area(self) -> int:
+        """Number of units."""
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def bbox(self) -> Box | None:
+        """The smallest box that holds all units, (start, stop) per axis; None if empty."""
+        return bounding_box(self.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Field(UnitSet):
+    """A theoretical receptive field: the units with a path."""
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Sides of the box, one per axis."""
+        return tuple(b - a for a, b in self.bbox) if self.bbox else (0,) * self.mask.ndim
+
+
+@dataclass(frozen=True, eq=False)
+class ERF(UnitSet):
     """An effective receptive field: the units whose importance passes a threshold.
 
     Attributes
@@ -32,20 +64,9 @@ class ERF:
         Units of the theoretical field, for `share_of_trf`.
     """
 
-    mask: np.ndarray = field(repr=False)
     rule: str
     threshold: float
     trf_area: int
-
-    @cached_property
-    def area(self) -> int:
-        """Number of units."""
-        return int(np.count_nonzero(self.mask))
-
-    @cached_property
-    def bbox(self) -> Box | None:
-        """The smallest box that holds all units, (start, stop) per axis; None if empty."""
-        return bounding_box(self.mask)
 
     @property
     def size(self) -> float:

@@ -15,9 +15,8 @@ import numpy as np
 from erfgraph import mapfile
 from erfgraph import shape as measures
 from erfgraph.counts import Counts
-from erfgraph.erf import ERF, make_erf
+from erfgraph.erf import ERF, Field, make_erf
 from erfgraph.params import Shape
-from erfgraph.shape import Box, bounding_box
 
 
 class Peak(NamedTuple):
@@ -25,33 +24,6 @@ class Peak(NamedTuple):
 
     position: tuple[int, ...]
     value: int | float
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """A set of units of one feature map: the theoretical receptive field.
-
-    Attributes
-    ----------
-    mask : bool array, the map's shape
-    """
-
-    mask: np.ndarray = field(repr=False)
-
-    @cached_property
-    def area(self) -> int:
-        """Number of units."""
-        return int(np.count_nonzero(self.mask))
-
-    @cached_property
-    def bbox(self) -> Box | None:
-        """The smallest box that holds all units; None if there is none."""
-        return bounding_box(self.mask)
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """Sides of the box."""
-        return tuple(stop - start for start, stop in self.bbox) if self.bbox else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,7 +100,7 @@ def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
 
 def _rows(m: ImportanceMap, field: ERF) -> dict[str, str]:
     scale = m.log10_scale
-    size = " x ".join(map(str, m.trf.size)) or "0"
+    size = " x ".join(map(str, m.trf.size))
     return {
         f"{m.of} shape" if m.of != "input" else "input": " x ".join(map(str, m.shape)),
         "unit": f"{m.layer} {position(m.unit)}",

@@ -83,6 +83,13 @@ def test_map_big_integers_are_exact_in_json(capsys):
     assert found["total"] == 3**80
 
 
+def test_map_counts_of_thousands_of_digits(capsys):
+    found = document(capsys, "map", "conv3p1*10500", "--input", "5")
+    total = eg.importance(eg.load("conv3p1*10500", 5)).total
+    assert found["total"] == total > 10**4300  # Python's limit for integers as texts
+    assert "e+" in call(capsys, "map", "conv3p1*10500", "--input", "5")[1]
+
+
 def test_map_float(capsys):
     found = document(capsys, "map", "conv3*2000", "--float")
     assert found["exact"] is False

@@ -94,7 +94,7 @@ def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
     out = console()
     out.print(made)
     for m in maps:
-        if m.values.ndim == 1 and m.values.size <= MOST_VALUES and m.exact:
+        if len(m.shape) == 1 and m.shape[0] <= MOST_VALUES and m.exact and m.peak.value < 10**12:
             out.print(f"{m.network}: " + " ".join(map(str, m.values.tolist())), soft_wrap=True)
 
 

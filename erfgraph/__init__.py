@@ -33,6 +33,8 @@ from erfgraph.version import __version__
 
 if TYPE_CHECKING:
     from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
+    from erfgraph.centre_grid import Centres, centres
+    from erfgraph.comparison import FieldComparison, equal_fields
     from erfgraph.erf import ERF
     from erfgraph.errors import (
         ErfgraphError,
@@ -47,65 +49,126 @@ if TYPE_CHECKING:
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.loading import load
+    from erfgraph.merges import Branches, branches
     from erfgraph.netfile import save_file as save_network
     from erfgraph.network import FeatureMap, Network
+    from erfgraph.scale_spectrum import Spectrum, spectrum
     from erfgraph.sweeps import importance, importances, influence
+    from erfgraph.tasks.classification import Coverage, coverage, input_range
+    from erfgraph.tasks.coco import read_coco
+    from erfgraph.tasks.detection import Cells, cells
+    from erfgraph.tasks.match_results import ObjectMatch
+    from erfgraph.tasks.matching import match_objects
+    from erfgraph.tasks.objects import ObjectSizes
+    from erfgraph.tasks.segmentation import (
+        Checkerboard,
+        Gridding,
+        checkerboard,
+        gridding,
+    )
+    from erfgraph.tasks.tiling import Halo, halo
 
 # where each public name lives; looked up on first use, so that importing costs little
 _HOMES = {
+    "Branches": "merges",
+    "Cells": "tasks.detection",
+    "Centres": "centre_grid",
+    "Checkerboard": "tasks.segmentation",
+    "Coverage": "tasks.classification",
     "ERF": "erf",
     "ErfgraphError": "errors",
     "FeatureMap": "network",
+    "FieldComparison": "comparison",
     "FileError": "errors",
     "Graph": "explicit",
+    "Gridding": "tasks.segmentation",
+    "Halo": "tasks.tiling",
     "ImportanceMap": "importance_map",
     "InputError": "errors",
     "LayerError": "errors",
     "MissingExtraError": "errors",
     "NameLookupError": "errors",
     "Network": "network",
+    "ObjectMatch": "tasks.match_results",
+    "ObjectSizes": "tasks.objects",
     "ReceptiveField": "arithmetic",
     "SizeError": "errors",
+    "Spectrum": "scale_spectrum",
     "ThresholdError": "errors",
     "Unit": "explicit",
+    "branches": "merges",
+    "cells": "tasks.detection",
+    "centres": "centre_grid",
+    "checkerboard": "tasks.segmentation",
+    "coverage": "tasks.classification",
+    "equal_fields": "comparison",
     "graph": "explicit",
     "graph_size": "explicit",
+    "gridding": "tasks.segmentation",
+    "halo": "tasks.tiling",
     "importance": "sweeps",
     "importances": "sweeps",
     "influence": "sweeps",
+    "input_range": "tasks.classification",
     "load": "loading",
+    "match_objects": "tasks.matching",
+    "read_coco": "tasks.coco",
     "receptive_field": "arithmetic",
     "receptive_fields": "arithmetic",
     "save_network": "netfile",
+    "spectrum": "scale_spectrum",
 }
 _RENAMED = {"save_network": "save_file"}
 
 __all__ = [
     "ERF",
+    "Branches",
+    "Cells",
+    "Centres",
+    "Checkerboard",
+    "Coverage",
     "ErfgraphError",
     "FeatureMap",
+    "FieldComparison",
     "FileError",
     "Graph",
+    "Gridding",
+    "Halo",
     "ImportanceMap",
     "InputError",
     "LayerError",
     "MissingExtraError",
     "NameLookupError",
     "Network",
+    "ObjectMatch",
+    "ObjectSizes",
     "ReceptiveField",
     "SizeError",
+    "Spectrum",
     "ThresholdError",
     "Unit",
     "__version__",
+    "branches",
+    "cells",
+    "centres",
+    "checkerboard",
+    "coverage",
+    "equal_fields",
     "graph",
     "graph_size",
+    "gridding",
+    "halo",
     "importance",
     "importances",
     "influence",
+    "input_range",
     "load",
+    "match_objects",
+    "read_coco",
     "receptive_field",
     "receptive_fields",
     "save_network",
+    "spectrum",
 ]
 
 

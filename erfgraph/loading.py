@@ -16,6 +16,8 @@ from erfgraph.network import Network, PerAxis
 from erfgraph.shortest import shortest_input
 
 CHANNELS = 3  # of an input that the source says nothing about
+# what people have models in; named, so that the answer is not "no such network"
+MODEL_FILES = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".pb", ".tflite")
 _ATTRIBUTE = re.compile(r"(?P<module>[\w.]+|.+\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
@@ -67,7 +69,13 @@ def load(
     text = os.fsdecode(source)
     if text in zoo.ZOO:
         return zoo.build(text, input_shape, channels, head)
-    if Path(text).suffix.lower() in netfile.SUFFIXES:
+    suffix = Path(text).suffix.lower()
+    if suffix in MODEL_FILES:
+        raise FileError(
+            f"{text}: {suffix} files of models are not read, wanted "
+            f"{' or '.join(netfile.SUFFIXES)}, or file.py:attribute that makes a Network"
+        )
+    if suffix in netfile.SUFFIXES:
         return netfile.load_file(text, input_shape, channels)
     if match := _ATTRIBUTE.fullmatch(text):
         found = _attribute(match["module"], match["attribute"])

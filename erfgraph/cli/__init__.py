@@ -26,7 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from erfgraph.cli.app import app
 
-    sys.set_int_max_str_digits(0)  # counts of deep networks have thousands of digits
     try:
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()

@@ -13,6 +13,8 @@ from erfgraph.errors import InputError
 from erfgraph.loading import load
 from erfgraph.network import Network
 
+FIGURES = (".png", ".pdf", ".svg")
+
 Net = Annotated[
     str,
     typer.Argument(

@@ -63,7 +63,7 @@ def position(at: Sequence[float]) -> str:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(document, allow_nan=False))
+    print(_json(document))
 
 
 def print_table(
@@ -170,5 +170,15 @@ def print_written(*paths: Path | None) -> None:
 
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file, whole or not at all."""
-    data = json.dumps(document, allow_nan=False).encode() + b"\n"
+    data = _json(document).encode() + b"\n"
     write_whole(path, lambda file: file.write(data))
+
+
+def _json(document: Any) -> str:
+    """A JSON text; counts of deep networks have more digits than Python writes by itself."""
+    usual = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return json.dumps(document, allow_nan=False)
+    finally:
+        sys.set_int_max_str_digits(usual)

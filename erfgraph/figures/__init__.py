@@ -7,10 +7,26 @@ function touches pyplot: nothing opens a window, nothing has to be closed.
 
 from __future__ import annotations
 
+from erfgraph.figures.cells import cells_figure
+from erfgraph.figures.centres import centre_figure
 from erfgraph.figures.compare import compare_figure
+from erfgraph.figures.coverage import coverage_figure
 from erfgraph.figures.graph3d import graph_figure
 from erfgraph.figures.map import importance_figure
+from erfgraph.figures.match import match_figure
 from erfgraph.figures.save import save_figure
+from erfgraph.figures.scales import scale_figure
 from erfgraph.figures.style import paper_style
 
-__all__ = ["compare_figure", "graph_figure", "importance_figure", "paper_style", "save_figure"]
+__all__ = [
+    "cells_figure",
+    "centre_figure",
+    "compare_figure",
+    "coverage_figure",
+    "graph_figure",
+    "importance_figure",
+    "match_figure",
+    "paper_style",
+    "save_figure",
+    "scale_figure",
+]

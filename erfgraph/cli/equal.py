@@ -1,0 +1,105 @@
+"""``erfgraph equal``: networks of one theoretical field, and how their effective ones differ."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from erfgraph.cli import options as o
+from erfgraph.cli import text
+from erfgraph.comparison import FieldComparison, FieldRow, equal_fields
+from erfgraph.erf import check_threshold
+from erfgraph.errors import InputError, unknown_name
+from erfgraph.files import check_target
+from erfgraph.sweeps import MEASURES
+from erfgraph.tables import FORMATS
+
+COLUMNS = (
+    "network", "TRF", "inside", "ERF area", "ERF side", "of the TRF", "std", "isotropy",
+    "entropy", "kurtosis",
+)  # fmt: skip
+
+
+def equal_command(
+    nets: o.Nets,
+    shape: o.Input = None,
+    channels: o.Channels = None,
+    head: o.Head = False,
+    layer: o.Layer = None,
+    unit: o.Unit = None,
+    measure: o.Measure = "paths",
+    rule: o.Rule = "peak",
+    threshold: o.Threshold = None,
+    strict: Annotated[
+        bool, typer.Option("--strict/--any", help="Refuse theoretical fields of different sizes.")
+    ] = True,
+    form: Annotated[
+        str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
+    ] = "text",
+    as_json: o.Json = False,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
+    ] = None,
+) -> None:
+    """Equal theoretical fields, different effective fields: several networks side by side.
+
+    Inside: whether the unit's whole theoretical field lies in the input. Kurtosis is the
+    excess over a Gaussian's.
+    """
+    if form not in ("text", *FORMATS):
+        raise unknown_name("format", form, ("text", *FORMATS))
+    if measure not in MEASURES:
+        raise unknown_name("measure", measure, MEASURES)
+    check_threshold(rule, threshold)
+    path = check_target(output, o.FIGURES) if output else None
+    if len(nets) < 2:
+        raise InputError(f"NET: got {len(nets)} network, wanted two or more to compare")
+    where = o.position_of(unit)
+    made = [o.network(source, shape, channels, head) for source in nets]
+    found = equal_fields(made, layer, where, measure, rule, threshold, strict=strict)
+    if path:
+        from erfgraph import figures
+
+        drawn = figures.compare_figure(
+            [row.importance for row in found.rows], [row.erf for row in found.rows]
+        )
+        figures.save_figure(drawn, path)
+    if as_json:
+        text.print_json(found.to_dict())
+        return
+    lines = [cells(row) for row in found.rows]
+    if form != "text":
+        print(FORMATS[form](COLUMNS, lines), end="")
+        return
+    text.print_table(COLUMNS, lines)
+    _print_sizes(found)
+    text.print_written(path)
+
+
+def cells(row: FieldRow) -> list[str]:
+    """One line of the table."""
+    imp, erf = row.importance, row.erf
+    return [
+        row.network or "network",
+        "×".join(map(str, row.size)),
+        "yes" if row.whole else "no",
+        str(erf.area),
+        f"{erf.size:.2f}",
+        f"{erf.share_of_trf:.1%}",
+        _rounded(imp.std),
+        f"{imp.isotropy:.3f}",
+        f"{imp.entropy:.3f}",
+        _rounded(imp.excess_kurtosis),
+    ]
+
+
+def _rounded(values: tuple[float, ...]) -> str:
+    """One number where all axes agree to what is shown."""
+    texts = [f"{v:.3f}" for v in values]
+    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+
+
+def _print_sizes(found: FieldComparison) -> None:
+    if not found.equal:
+        print("the theoretical fields differ in size")

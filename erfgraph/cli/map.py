@@ -1,0 +1,86 @@
+"""``erfgraph map``: importance map and ERF of a unit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from erfgraph.cli import options as o
+from erfgraph.cli import text
+from erfgraph.erf import check_threshold
+from erfgraph.errors import InputError, unknown_name
+from erfgraph.files import check_target
+from erfgraph.importance_map import ImportanceMap
+from erfgraph.sweeps import MEASURES, importance
+
+SCALES = ("linear", "log", "power")
+
+
+def map_command(
+    nets: o.Nets,
+    shape: o.Input = None,
+    channels: o.Channels = None,
+    head: o.Head = False,
+    layer: o.Layer = None,
+    unit: o.Unit = None,
+    of: Annotated[str, typer.Option(help="Feature map whose units are rated.")] = "input",
+    measure: o.Measure = "paths",
+    rule: o.Rule = "peak",
+    threshold: o.Threshold = None,
+    exact: Annotated[
+        bool, typer.Option("--exact/--float", help="Exact integers, or float64.")
+    ] = True,
+    as_json: o.Json = False,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg."),
+    ] = None,
+    save: Annotated[
+        str | None, typer.Option(help="Data to write: .npz (arrays) or .json (numbers).")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="Colours of the figure: linear, log, power.")] = (
+        "linear"
+    ),
+) -> None:
+    """Importance map and ERF of a unit: numbers, figure (-o), data (--save).
+
+    Several networks are shown side by side.
+    """
+    for kind, name, known in (("measure", measure, MEASURES), ("scale", scale, SCALES)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    check_threshold(rule, threshold)
+    figure_path = check_target(output, o.FIGURES) if output else None
+    data_path = check_target(save, (".npz", ".json")) if save else None
+    if data_path and len(nets) > 1:
+        raise InputError(f"--save: takes one network, got {len(nets)}")
+    where = o.position_of(unit)
+    maps: list[ImportanceMap] = []
+    for source in nets:
+        net = o.network(source, shape, channels, head)
+        with o.progress(f"counting {measure} of {net.name}") as advance:
+            maps.append(importance(net, layer, where, measure, exact, of, progress=advance))
+    fields = [found.erf(threshold, rule) for found in maps]
+    documents = [
+        {**found.to_dict(), "erf": field.to_dict()}
+        for found, field in zip(maps, fields, strict=True)
+    ]
+    if figure_path:
+        from erfgraph import figures
+
+        drawn = (
+            figures.importance_figure(maps[0], fields[0], scale=scale)
+            if len(maps) == 1
+            else figures.compare_figure(maps, fields, scale=scale)
+        )
+        figures.save_figure(drawn, figure_path)
+    if data_path and data_path.suffix.lower() == ".npz":
+        maps[0].save(data_path)
+    elif data_path:
+        text.write_json(data_path, {**documents[0], **maps[0].to_dict(values=True)})
+    if as_json:
+        text.print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        text.print_maps(maps, fields)
+        text.print_written(figure_path, data_path)

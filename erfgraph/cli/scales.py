@@ -1,0 +1,235 @@
+"""``erfgraph scales``: the field sizes that a network couples, holes, unevenness, overlap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Annotated, Any, cast
+
+import typer
+
+from erfgraph.cli import options as o
+from erfgraph.cli import text
+from erfgraph.errors import unknown_name
+from erfgraph.files import check_target
+from erfgraph.network import Network
+from erfgraph.path_classes import By
+from erfgraph.scale_spectrum import BY, Size, Spectrum, spectrum
+from erfgraph.tables import FORMATS
+from erfgraph.tasks.segmentation import Checkerboard, Gridding, checkerboard, gridding
+from erfgraph.tasks.tiling import Halo, halo
+
+MOST_ROWS = 24  # of a table for people; others are summarised
+
+
+def scales_command(
+    nets: o.Nets,
+    shape: o.Input = None,
+    channels: o.Channels = None,
+    head: o.Head = False,
+    layer: o.Layer = None,
+    unit: o.Unit = None,
+    by: Annotated[
+        str, typer.Option(help="Tell sub-paths apart by field size, or by depth.")
+    ] = "size",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="How it is printed: text; or the whole spectrum as markdown, csv or latex.",
+        ),
+    ] = "text",
+    as_json: o.Json = False,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
+    ] = None,
+) -> None:
+    """Field sizes that a network's branches couple, and the share of paths behind each.
+
+    A sub-path is a way through the feature maps, one branch at every merge; paths go through
+    positions, borders ignored. Below: holes in the field (dilated layers), uneven coverage
+    (transposed layers), and how far tiles of a large image must overlap.
+    """
+    if by not in BY:
+        raise unknown_name("by", by, BY)
+    if form not in ("text", *FORMATS):
+        raise unknown_name("format", form, ("text", *FORMATS))
+    path = check_target(output, o.FIGURES) if output else None
+    at = o.position_of(unit)
+    kind = cast(By, by)
+    made = [o.network(source, shape, channels, head) for source in nets]
+    found = [spectrum(net, layer, at, kind) for net in made]
+    if path:
+        from erfgraph import figures
+
+        figures.save_figure(figures.scale_figure(found), path)
+    if as_json:
+        documents = [_document(net, one) for net, one in zip(made, found, strict=True)]
+        text.print_json(documents[0] if len(documents) == 1 else documents)
+        return
+    for i, (net, one) in enumerate(zip(made, found, strict=True)):
+        if form != "text":
+            print(FORMATS[form](*whole_table(one)), end="")
+            continue
+        if i:
+            print()
+        _print(net, one)
+    text.print_written(path)
+
+
+def _findings(net: Network, one: Spectrum) -> tuple[Gridding, Checkerboard, Halo]:
+    return (
+        gridding(net, one.layer, one.unit),
+        checkerboard(net, one.layer, counts=False),
+        halo(net, one.layer),
+    )
+
+
+def _document(net: Network, one: Spectrum) -> dict[str, Any]:
+    holes, uneven, overlap = _findings(net, one)
+    return {
+        "network": net.name,
+        "input_shape": list(net.input.shape),
+        "layer": one.layer,
+        "unit": list(one.unit),
+        "spectrum": one.to_dict(),
+        "gridding": holes.to_dict(),
+        "checkerboard": uneven.to_dict(),
+        "halo": overlap.to_dict(),
+    }
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+def whole_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of the spectrum, a line each key, numbers in full."""
+    rows = [
+        [_key(key), str(ways), str(paths), f"{of_ways:.6g}", f"{of_paths:.6g}"]
+        for key, ways, paths, of_ways, of_paths in zip(
+            one.keys,
+            one.subpaths,
+            one.paths,
+            one.share_of_subpaths,
+            one.share_of_paths,
+            strict=True,
+        )
+    ]
+    return [one.by, "sub-paths", "paths", "share of sub-paths", "share of paths"], rows
+
+
+def short_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
+    """The same for people: neighbouring keys in one line where there are many."""
+    groups = _grouped(one.keys)
+    total_ways, total_paths = one.total_subpaths, one.total_paths
+    rows = []
+    for group in groups:
+        ways, paths = sum(one.subpaths[i] for i in group), sum(one.paths[i] for i in group)
+        ends = list(dict.fromkeys((_key(one.keys[group[0]]), _key(one.keys[group[-1]]))))
+        rows.append(
+            [
+                " to ".join(ends),
+                text.number(ways),
+                text.number(paths),
+                _share(ways, total_ways),
+                _share(paths, total_paths),
+            ]
+        )
+    return ["field" if one.by == "size" else "depth", *whole_table(one)[0][1:]], rows
+
+
+def _grouped(keys: Sequence[Size]) -> list[list[int]]:
+    """Numbers of the keys that share a line: at most `MOST_ROWS` lines, of equal ranges."""
+    if len(keys) <= MOST_ROWS:
+        return [[i] for i in range(len(keys))]
+    sizes = [key[0] for key in keys if None not in key]
+    least, most = min(s or 0 for s in sizes), max(s or 0 for s in sizes)
+    groups: dict[int, list[int]] = {}
+    for i, key in enumerate(keys):
+        # what has no size of its own gets a line of its own
+        bin_ = MOST_ROWS + i
+        if None not in key:
+            bin_ = ((key[0] or 0) - least) * (MOST_ROWS - 4) // (most - least + 1)
+        groups.setdefault(bin_, []).append(i)
+    return [groups[b] for b in sorted(groups)]
+
+
+def _key(key: Size) -> str:
+    texts = ["whole map" if k is None else str(k) for k in key]
+    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+
+
+def _share(part: int, total: int) -> str:
+    if not total:
+        return "-"
+    share = float(Fraction(part, total))
+    return "<0.01%" if part and share < 0.00005 else f"{share:.2%}"
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def _print(net: Network, one: Spectrum) -> None:
+    size = "×".join(map(str, one.input_shape))
+    print(f"{net.name or 'network'}, input {size}, unit {text.position(one.unit)} of {one.layer}")
+    text.print_table(*short_table(one))
+    print()
+    for line in summary(one, *_findings(net, one)):
+        print(line)
+
+
+def summary(one: Spectrum, holes: Gridding, uneven: Checkerboard, overlap: Halo) -> list[str]:
+    """What the table comes to, in words."""
+    n = len(one.keys)
+    noun = ("field size" if one.by == "size" else "depth") + ("s" if n != 1 else "")
+    ways = one.total_subpaths
+    lines = [f"{n} {noun}, {text.number(ways)} sub-path{'s' if ways != 1 else ''}"]
+    for weight, name in (("subpaths", "sub-paths"), ("paths", "paths")):
+        q = [_key(one.quantile(share, weight)) for share in (0.05, 0.5, 0.95)]
+        means = ["-" if math.isnan(m) else f"{m:.1f}" for m in one.mean(weight)]
+        mean = means[0] if len(set(means)) == 1 else "×".join(means)
+        lines.append(f"by {name}: median {q[1]}, 90% within {q[0]} to {q[2]}, mean {mean}")
+    return [*lines, _holes(holes), _unevenness(uneven), *_overlap(overlap)]
+
+
+def _holes(found: Gridding) -> str:
+    if found.box is None:
+        return "holes: no path leads to the unit"
+    said = f"holes: {found.holes} of {found.units} units in the field's box have no path"
+    said += f" ({found.share_of_holes:.1%})"
+    if not found.holes:
+        return said
+    if None in found.period:
+        return f"{said}; paths lie on every {_each(found.lattice)}"
+    return f"{said}; they repeat every {_each(found.period)}"
+
+
+def _unevenness(found: Checkerboard) -> str:
+    if not found.contrast:
+        return "paths into units: even away from the border"
+    return f"paths into units: uneven, contrast {found.contrast:.3f}, period {_each(found.period)}"
+
+
+def _overlap(found: Halo) -> list[str]:
+    lines = []
+    if any(v is not None for v in found.before):
+        pairs = [
+            "-" if b is None else f"{b} before and {a} after"
+            for b, a in zip(found.before, found.after, strict=True)
+        ]
+        lines.append(
+            f"tiles: overlap {_each(pairs)}; cut at multiples of "
+            f"{_each(['-' if a is None else a for a in found.alignment])}"
+        )
+    if any(v is None for v in found.before):
+        names = ", ".join(found.whole[:4]) + (", …" if len(found.whole) > 4 else "")
+        verb = "depends" if len(found.whole) == 1 else "depend"
+        why = f" ({names} {verb} on the whole map)" if names else " (branches differ in stride)"
+        lines.append(f"tiles: none on {'some axes' if lines else 'any axis'}{why}")
+    return lines
+
+
+def _each(values: Sequence[object]) -> str:
+    texts = [str(v) for v in values]
+    return texts[0] if len(set(texts)) == 1 else " × ".join(texts)

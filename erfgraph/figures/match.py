@@ -1,0 +1,264 @@
+"""`match_figure`: sizes of a data set's objects, class by class, under the levels' fields."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from erfgraph.errors import InputError
+from erfgraph.figures import map as single
+from erfgraph.figures import style, wording
+from erfgraph.figures.cells import COLOURS
+from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
+
+MOST_CLASSES = 12
+BINS_PER_OCTAVE = 3
+COVERED, UNCOVERED = "#9aa3ad", style.ERF_COLOUR
+_SIZES = {"area": "√(width × height)", "height": "height", "width": "width"}
+
+# inches
+LEFT, RIGHT, PAD = 1.35, 0.85, 0.1
+WIDTH = 6.6
+LEVEL, CLASS, BETWEEN = 0.24, 0.62, 0.1
+XLABEL, LEGEND = 0.42, 0.42
+
+
+def match_figure(
+    match: ObjectMatch, *, figure: AnyFigure | None = None, title: str | None = None
+) -> Figure:
+    """Draw the sizes of objects of each class under the fields of the levels.
+
+    Above, a line per level: a bar over the sizes that it suits, its effective (filled) and
+    theoretical (hollow) side. Below, a histogram per class on the same logarithmic axis, the
+    objects that no level covers stacked on top in red. Of more than twelve classes the most
+    frequent eleven are drawn, and the others together.
+
+    Parameters
+    ----------
+    match : ObjectMatch
+    figure : Figure or SubFigure, optional
+        An empty one to fill.
+    title : str, optional
+        Default: the network.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If `match` is none or the figure is too small.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> net = eg.load("conv3p1*4 max2 conv3p1*4", input_shape=(64, 64))
+    >>> objects = eg.ObjectSizes([4, 10, 40], [4, 10, 40])
+    >>> figure = match_figure(eg.match_objects(net, objects, ["conv4", "conv8"]))
+    >>> [axes.get_label() for axes in figure.axes]
+    ['levels', 'object']
+    """
+    if not isinstance(match, ObjectMatch):
+        raise InputError(f"match: got {match!r}, wanted an ObjectMatch (see match_objects)")
+    with style.paper_style():
+        return single._whole(_draw(figure, match, title))
+
+
+def _draw(figure: AnyFigure | None, match: ObjectMatch, title: str | None) -> AnyFigure:
+    shown = _shown(match)
+    levels = len(match.levels) * LEVEL + 0.1
+    width = WIDTH if figure is None else style.size_of(figure)[0]
+    head = wrapped(title if title is not None else match.network or "network", width, 9, bold=True)
+    foot = _foot(match, width - 0.3)
+    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    above = len(head) * LINE + PAD + 0.08
+    fixed = below + levels + len(shown) * BETWEEN + above
+    smallest = (LEFT + RIGHT + 1.5, fixed + len(shown) * 0.3)
+    figure = page(figure, width, fixed + len(shown) * CLASS, smallest)
+    full, high = style.size_of(figure)
+    each = (high - fixed) / len(shown)
+    span = full - LEFT - RIGHT
+    limits = _limits(match)
+    top = high - above - levels
+    axes = place(figure, LEFT, top, span, levels, label="levels")
+    _levels(axes, match, limits)
+    edges = _edges(limits)
+    for i, (name, rows) in enumerate(shown):
+        top -= BETWEEN + each
+        axes = place(figure, LEFT, top, span, each, label=name)
+        _histogram(axes, match, rows, edges, name)
+        _axis(axes, limits, last=i == len(shown) - 1)
+    axes.set_xlabel(f"size of objects and fields, {_SIZES[match.size]} (pixels of the input)")
+    _frame(figure, head, foot)
+    return figure
+
+
+# --- what is shown ------------------------------------------------------------------------
+
+
+def _shown(match: ObjectMatch) -> list[tuple[str, np.ndarray]]:
+    """Names of classes with which objects are theirs; the rare ones together."""
+    classes = np.asarray(match.objects.classes)
+    there = [i for i, one in enumerate(match.classes) if one.count]
+    kept = there
+    if len(there) > MOST_CLASSES:
+        often = sorted(there, key=lambda i: -match.classes[i].count)
+        kept = sorted(often[: MOST_CLASSES - 1])
+    shown = [(match.classes[i].name, classes == i) for i in kept]
+    if len(kept) < len(there):
+        shown.append((f"{len(there) - len(kept)} other classes", ~np.isin(classes, kept)))
+    return shown
+
+
+def _limits(match: ObjectMatch) -> tuple[float, float]:
+    """Ends of the axis: all objects and fields."""
+    ends = [*match.total.quantiles, *(x for level in match.levels for x in (level.erf, level.trf))]
+    ends += [level.high for level in match.levels]
+    ends += [level.low for level in match.levels]
+    there = [x for x in ends if x > 0]
+    return min(there) / 1.25, max(there) * 1.25
+
+
+def _edges(limits: tuple[float, float]) -> np.ndarray:
+    """Edges of equal bins on the logarithmic axis."""
+    low, high = np.log2(limits)
+    n = max(1, round((high - low) * BINS_PER_OCTAVE))
+    return np.asarray(2 ** np.linspace(low, high, n + 1))
+
+
+# --- drawing ------------------------------------------------------------------------------
+
+
+def _levels(axes: Axes, match: ObjectMatch, limits: tuple[float, float]) -> None:
+    for y, level in enumerate(match.levels):
+        colour = COLOURS[y % len(COLOURS)]
+        low = max(level.low, limits[0])  # a level may suit sizes from 0
+        axes.plot(
+            [low, level.high], [y, y], color=colour, alpha=0.35, lw=7, solid_capstyle="butt",
+            label=f"suits {level.name}",
+        )  # fmt: skip
+        for kind, x, marker, face in (
+            ("ERF", level.erf, "s", colour),
+            ("TRF", level.trf, "D", "white"),
+        ):
+            axes.plot(
+                [x], [y], marker, color=colour, ms=4.8, mfc=face, label=f"{kind} {level.name}"
+            )
+    axes.set_ylim(len(match.levels) - 0.5, -0.6)
+    axes.set_yticks(range(len(match.levels)), [_short(level.name) for level in match.levels])
+    axes.tick_params(axis="y", length=0)
+    _axis(axes, limits, last=False)
+
+
+def _histogram(
+    axes: Axes, match: ObjectMatch, rows: np.ndarray, edges: np.ndarray, name: str
+) -> None:
+    """Objects per bin; those that no level covers stand on the others."""
+    sides, covered = match.sides[rows], match.covered[rows].any(axis=1)
+    inside = np.histogram(sides[covered], edges)[0]
+    both = np.histogram(sides, edges)[0]
+    for y, level in enumerate(match.levels):
+        colour = COLOURS[y % len(COLOURS)]
+        axes.axvspan(max(level.low, edges[0]), level.high, color=colour, alpha=0.08, lw=0)
+        axes.axvline(level.erf, color=colour, lw=0.8, zorder=3, label=f"ERF {level.name}")
+        axes.axvline(
+            level.trf, color=colour, lw=0.8, ls=style.TRF_DASHES, zorder=3,
+            label=f"TRF {level.name}",
+        )  # fmt: skip
+    axes.stairs(inside, edges, fill=True, color=COVERED, zorder=2, label="covered")
+    axes.stairs(
+        both, edges, baseline=inside, fill=True, color=UNCOVERED, zorder=2, label="uncovered"
+    )
+    axes.set_ylim(0, 1.12 * both.max())
+    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True, prune="lower"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    axes.text(
+        -0.085,
+        0.5,
+        "\n".join(_lines(name)),
+        transform=axes.transAxes,
+        ha="right",
+        va="center",
+        fontsize=7.5,
+        parse_math=False,  # names come from files
+    )
+    left = 1 - covered.mean()
+    text = f"{len(sides):,}\n{wording.percent(float(left))}\nuncovered"
+    axes.text(
+        1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center", fontsize=6.5,
+        color="#333333",
+    )  # fmt: skip
+
+
+def _axis(axes: Axes, limits: tuple[float, float], *, last: bool) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(*limits)
+    axes.xaxis.set_major_locator(LogLocator(2, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(labelbottom=last)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _count(value: float, _: Any) -> str:
+    return f"{value / 1000:g}k" if value >= 10_000 else f"{value:g}"
+
+
+def _lines(name: str) -> list[str]:
+    return textwrap.wrap(name, 16, max_lines=3, placeholder="…") or [""]
+
+
+def _short(name: str, most: int = 16) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+# --- texts --------------------------------------------------------------------------------
+
+
+def _foot(match: ObjectMatch, width: float) -> list[str]:
+    low, high = match.fit
+    total: ClassMatch = match.total
+    about = (
+        f"{total.count:,} objects, {wording.percent(total.uncovered)} covered by no level; a "
+        f"level suits sizes from {low:g} to {high:g} times its ERF side; resize: {match.resize}; "
+        f"measure: {wording.noun(match.measure)}"
+    )
+    return wrapped(about, width, 7)
+
+
+def _frame(figure: AnyFigure, head: list[str], foot: list[str]) -> None:
+    _, high = style.size_of(figure)
+    write_lines(figure, head, high - PAD, 9, fontweight="bold")
+    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    dark = style.DARK
+    handles = [
+        Line2D([], [], color=dark, marker="s", ms=5, lw=1, label="ERF side"),
+        Line2D([], [], color=dark, lw=7, alpha=0.3, label="suits"),
+        Line2D(
+            [], [], color=dark, marker="D", ms=4.5, mfc="white", lw=1, ls=style.TRF_DASHES,
+            label="TRF side",
+        ),
+        Patch(color=COVERED, label="objects covered by a level"),
+        Patch(color=UNCOVERED, label="covered by no level"),
+    ]  # fmt: skip
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.5, (PAD + len(foot) * LINE + 0.12) / high),
+        ncols=len(handles),
+        borderaxespad=0,
+        borderpad=0.2,
+        handlelength=2.2,
+        columnspacing=1.2,
+    )
+    if isinstance(figure, Figure):
+        figure.set_label(" ".join(head))

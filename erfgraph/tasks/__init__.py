@@ -1,0 +1,1 @@
+"""What receptive fields say to designers of classifiers, detectors and segmenters."""

@@ -81,23 +81,23 @@ def through(pattern: Pattern, field: Progression) -> Progression:
     for unit in range(period):
         j, phase = divmod(unit, len(pattern.phases))
         read = pattern.phases[phase]
+        shift = pattern.advance * j
         hulls.append(
             None
             if read is None
-            else _span(field, read[0] + pattern.advance * j, read[1] + pattern.advance * j)
+            else _span(field, range(read[0] + shift, read[1] + shift + 1, pattern.step))
         )
     moved = Fraction(pattern.advance * period, len(pattern.phases)) * field.stride
     return _shortest(Progression(int(moved), tuple(hulls)))
 
 
-def _span(field: Progression, first: int, last: int) -> Hull | None:
-    """The hull of the fields of all units from first to last."""
+def _span(field: Progression, units: range) -> Hull | None:
+    """The hull of the fields of evenly spaced units."""
     period = len(field.hulls)
-    if last - first < 2 * period:
-        return joined([field.hull(u) for u in range(first, last + 1)])
-    # fields move evenly, so the outermost lie in the first and the last period
-    ends = [*range(first, first + period), *range(last - period + 1, last + 1)]
-    return joined([field.hull(u) for u in ends])
+    if len(units) > 2 * period:
+        # fields move evenly, so the outermost lie in the first and the last period
+        return joined([field.hull(u) for u in (*units[:period], *units[-period:])])
+    return joined([field.hull(u) for u in units])
 
 
 def _shortest(field: Progression) -> Progression:

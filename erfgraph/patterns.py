@@ -32,10 +32,13 @@ class Pattern:
         Input positions that a whole period moves on; 0 where every position reads the same.
     phases : tuple of (first, last) or None
         One per position of a period; None where nothing is read.
+    step : int
+        From first to last every step-th position is read (dilation).
     """
 
     advance: int
     phases: tuple[Hull | None, ...]
+    step: int = 1
 
 
 Patterns = tuple[Pattern, ...]  # one per axis
@@ -53,6 +56,11 @@ def _taps(kernel: Shape, mask: Any) -> list[list[int]]:
     ]
 
 
+def _common_step(taps: list[int]) -> int:
+    """The largest step that meets every tap from the first on."""
+    return math.gcd(*(t - taps[0] for t in taps)) or 1
+
+
 def _window(
     shape: Shape,
     params: Mapping[str, Any],
@@ -65,7 +73,7 @@ def _window(
     pads = read.padding_sides(params.get("padding", 0), shape, kernel, stride, dilation)
     taps = _taps(kernel, params.get("mask"))
     return tuple(
-        Pattern(s, ((t[0] * d - pad, t[-1] * d - pad),))
+        Pattern(s, ((t[0] * d - pad, t[-1] * d - pad),), d * _common_step(t))
         for s, d, (pad, _), t in zip(stride, dilation, pads, taps, strict=True)
     )
 

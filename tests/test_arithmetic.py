@@ -215,6 +215,14 @@ def test_centres_of_other_units_are_whole_strides_away():
     assert rf.centre((3, 5)) == (3 * 32, 5 * 32)
 
 
+def test_gaps_of_a_dilated_kernel_see_nothing():
+    """Two taps, three apart, over a map whose odd units are dead: one of them reads."""
+    net = eg.load("deconv1s2 conv2d3", 8)
+    rf = eg.receptive_field(net)
+    assert rf.size == (1,)
+    assert eg.importance(net, unit=4).trf.bbox == tuple((a, b + 1) for a, b in rf.field(4))
+
+
 def test_a_unit_that_sees_nothing():
     rf = eg.receptive_field(eg.load("deconv1s2", 4))
     assert rf.field(0) == ((0, 0),)

@@ -14,7 +14,16 @@ from pathlib import Path
 from PIL import Image
 
 import erfgraph as eg
-from erfgraph.figures import compare_figure, graph_figure, importance_figure, save_figure
+from erfgraph.figures import (
+    cells_figure,
+    centre_figure,
+    compare_figure,
+    coverage_figure,
+    graph_figure,
+    importance_figure,
+    save_figure,
+    scale_figure,
+)
 
 
 def resnet50():
@@ -33,7 +42,37 @@ def gridding():
     return compare_figure([eg.importance(net) for net in nets], view="field")
 
 
-FIGURES: dict[str, Callable] = {"resnet50": resnet50, "37": thirty_seven, "gridding": gridding}
+def scales():
+    """The field sizes that ResNet-50 couples: ways, and paths, behind each."""
+    return scale_figure(eg.spectrum(eg.load("resnet50")))
+
+
+def coverage():
+    """Share of the image that the layers of two networks see, in theory and in effect."""
+    return coverage_figure([eg.coverage(eg.load(name)) for name in ("vgg16", "resnet18")])
+
+
+def cells():
+    """Nine cells, the nine regions of the image that they label."""
+    net = eg.load("conv3p1*2 max4 conv3p1*2 max4", (48, 48))
+    return cells_figure(eg.cells(net))
+
+
+def centres():
+    """The grids of field centres of three stages, and an object that may fall between."""
+    layers = ["layer2", "layer3", "layer4"]
+    return centre_figure(eg.load("resnet18"), layers, object_size=(20, 20))
+
+
+FIGURES: dict[str, Callable] = {
+    "resnet50": resnet50,
+    "37": thirty_seven,
+    "gridding": gridding,
+    "scales": scales,
+    "coverage": coverage,
+    "cells": cells,
+    "centres": centres,
+}
 
 
 def main(folder: Path) -> None:

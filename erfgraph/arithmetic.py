@@ -144,6 +144,11 @@ class Misalignment:
     axis : int
     strides, starts : tuple
         Per branch: stride, and centre of the first unit's field.
+    unit : int
+        The first unit whose field has another centre on each branch; 0 where only strides
+        differ.
+    centres : tuple of float
+        Per branch: centre of that unit's field.
     """
 
     merge: str
@@ -151,6 +156,8 @@ class Misalignment:
     axis: int
     strides: tuple[int | Fraction, ...]
     starts: tuple[float, ...]
+    unit: int
+    centres: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
@@ -159,7 +166,9 @@ class Misalignment:
             "branches": list(self.branches),
             "axis": self.axis,
             "strides": [_plain(s) for s in self.strides],
-            "starts": list(self.starts),
+            "starts": [None if math.isnan(s) else s for s in self.starts],
+            "unit": self.unit,
+            "centres": [None if math.isnan(c) else c for c in self.centres],
         }
 
 
@@ -337,38 +346,44 @@ def _fields_of(net: Network, m: FeatureMap, known: Sequence[_Fields]) -> _Fields
         )
     axes = tuple(union([branch[a] for branch in branches]) for a in range(ndim))
     before = dict.fromkeys(x for link in m.links for x in known[link.src].misaligned)
-    here = tuple(
-        _disagreement(m, [net.maps[link.src].name for link in m.links], a, branches)
-        for a in range(ndim)
-        if not _agree([branch[a] for branch in branches])
-    )
+    here = _disagreements(net, m, branches)
     return _Fields(axes, (*before, *here))
 
 
-def _agree(branches: Sequence[AxisField]) -> bool:
-    """Whether the fields of all branches have the same stride and centres."""
-    if any(len(branch) != 1 for branch in branches):
-        return len({*branches}) == 1
-    if len({branch[0].stride for branch in branches}) > 1:
-        return False
-    period = math.lcm(*(len(branch[0].hulls) for branch in branches))
+def _first_difference(branches: Sequence[AxisField]) -> int | None:
+    """The first unit at which branches differ in centre, or 0 if only strides do; None: never."""
+    strides = {p.stride for branch in branches for p in branch}
+    period = math.lcm(*(len(p.hulls) for branch in branches for p in branch))
+    if period > LONGEST_PERIOD:
+        raise SizeError(f"fields repeat only every {period} units; at most {LONGEST_PERIOD}")
     for unit in range(period):
-        hulls = [branch[0].hull(unit) for branch in branches]
+        hulls = [hull_of(branch, unit) for branch in branches]
         if len({h[0] + h[1] for h in hulls if h is not None}) > 1:
-            return False
-    return True
+            return unit
+    same = len(strides) == 1 or len({*branches}) == 1
+    return None if same else 0
 
 
-def _disagreement(
-    m: FeatureMap, names: Sequence[str], axis: int, branches: Sequence[tuple[AxisField, ...]]
-) -> Misalignment:
-    return Misalignment(
-        merge=m.name,
-        branches=tuple(names),
-        axis=axis,
-        strides=tuple(_stride(branch[axis]) for branch in branches),
-        starts=tuple(_middle(hull_of(branch[axis], 0)) for branch in branches),
-    )
+def _disagreements(
+    net: Network, m: FeatureMap, branches: Sequence[tuple[AxisField, ...]]
+) -> tuple[Misalignment, ...]:
+    found = []
+    for axis in range(len(m.shape)):
+        fields = [branch[axis] for branch in branches]
+        unit = _first_difference(fields)
+        if unit is not None:
+            found.append(
+                Misalignment(
+                    merge=m.name,
+                    branches=tuple(net.maps[link.src].name for link in m.links),
+                    axis=axis,
+                    strides=tuple(_stride(f) for f in fields),
+                    starts=tuple(_middle(hull_of(f, 0)) for f in fields),
+                    unit=unit,
+                    centres=tuple(_middle(hull_of(f, unit)) for f in fields),
+                )
+            )
+    return tuple(found)
 
 
 def _stride(fields: AxisField) -> int | Fraction:

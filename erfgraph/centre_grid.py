@@ -72,7 +72,7 @@ class Centres:
 
         Returns
         -------
-        float64 array, shape (*map's shape, axes)
+        float64 array, shape ``(*shape, axes)``
 
         Raises
         ------

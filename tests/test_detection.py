@@ -561,7 +561,7 @@ def test_match_command(capsys, coco, pyramid, tmp_path):
     assert status == 0
     assert "[red] car" in out  # no markup
     assert "stride of conv12: given 8, the network's is 4" in out
-    assert re.search(r"covered by no level: 1 object of sizes 300.0 to 300.0 px, above \d", out)
+    assert re.search(r"covered by no level: 1 object of size 300.0 px, above \d", out)
     assert re.search(r"conv8 +12 +0\.\d\d +0\.\d\d +yes", out)
     assert target.read_bytes()[:4] == b"%PDF"
     status, out, _ = call(capsys, *common, "--format", "latex")

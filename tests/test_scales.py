@@ -180,7 +180,7 @@ def test_command_says_why_there_are_no_tiles(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scales", "resnet50", "--by", "sice"], "unknown by 'sice'; did you mean 'size'"),
+        (["scales", "resnet50", "--by", "sice"], "unknown --by 'sice'; did you mean 'size'"),
         (["scales", "resnet50", "--layer", "layr1"], "unknown layer 'layr1'"),
         (["scales", "resnet50", "--unit", "9,9"], "lies outside 'layer4.2'"),
         (["scales", "resnet50", "--format", "html"], "unknown format 'html'"),

@@ -91,8 +91,10 @@ def test_side_by_side(capsys):
 def test_misaligned_merges_are_named(capsys):
     out = printed(capsys, "add(conv3|conv1 conv3)", "--input", "9")
     assert "not aligned" not in out
+    out = printed(capsys, "cat(conv3s2p1 up2|conv3p1)", "--input", "16")
+    assert "axis 0, unit 1: upsample1 (stride 1, centre 0), conv2 (stride 1, centre 1)" in out
     out = printed(capsys, "cat(max2|conv3s2psame)", "--input", "8")
-    assert "not aligned: concat1, axis 0: max_pool1 (stride 2, start 0.5), conv1" in out
+    assert "not aligned: concat1, axis 0, unit 0: max_pool1 (stride 2, centre 0.5), conv1" in out
     assert out.splitlines()[-2].split()[-1] == "no"
 
 

@@ -224,7 +224,7 @@ def _numbers(option: str, given: str) -> list[float]:
 def match_rows(found: ObjectMatch) -> tuple[list[str], list[list[str]]]:
     """Header and lines of a table of classes: counts, sizes, share covered by each level."""
     names = [level.name for level in found.levels]
-    header = ["class", "objects", "5 %", "median", "95 %", *names, "no level"]
+    header = ["class", "objects", "5%", "median", "95%", *names, "no level"]
     many = [*found.classes, found.total] if len(found.classes) > 1 else [*found.classes]
     return header, [_class_row(one) for one in many]
 
@@ -235,7 +235,7 @@ def _class_row(one: ClassMatch) -> list[str]:
         return [name, "0", *["–"] * (4 + len(one.shares))]
     _, low, _, median, _, high, _ = one.quantiles
     sizes = [f"{value:.1f}" for value in (low, median, high)]
-    shares = [f"{100 * share:.1f} %" for share in (*one.shares, one.uncovered)]
+    shares = [f"{share:.1%}" for share in (*one.shares, one.uncovered)]
     return [name, str(one.count), *sizes, *shares]
 
 
@@ -280,10 +280,10 @@ def print_notes(found: ObjectMatch) -> None:
             "between": f"{gap.above:.1f} and {gap.below:.1f}",
         }[where]
         objects = _many(gap.count, "object")
-        print(
-            f"covered by no level: {objects} of sizes {gap.smallest:.1f} to {gap.largest:.1f} "
-            f"px, {where} {ends}"
-        )
+        sizes = f"sizes {gap.smallest:.1f} to {gap.largest:.1f}"
+        if gap.smallest == gap.largest:
+            sizes = f"size {gap.smallest:.1f}"
+        print(f"covered by no level: {objects} of {sizes} px, {where} {ends}")
     read = found.objects
     if read.n_crowd:
         print(f"ignored: {_many(read.n_crowd, 'annotation')} of crowds")

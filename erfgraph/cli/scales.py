@@ -52,7 +52,7 @@ def scales_command(
     (transposed layers), and how far tiles of a large image must overlap.
     """
     if by not in BY:
-        raise unknown_name("by", by, BY)
+        raise unknown_name("--by", by, BY)
     if form not in ("text", *FORMATS):
         raise unknown_name("format", form, ("text", *FORMATS))
     path = check_target(output, o.FIGURES) if output else None
@@ -68,10 +68,11 @@ def scales_command(
         documents = [_document(net, one) for net, one in zip(made, found, strict=True)]
         text.print_json(documents[0] if len(documents) == 1 else documents)
         return
+    if form != "text":
+        with text.all_digits():
+            print(FORMATS[form](*joint_table(found)), end="")
+        return
     for i, (net, one) in enumerate(zip(made, found, strict=True)):
-        if form != "text":
-            print(FORMATS[form](*whole_table(one)), end="")
-            continue
         if i:
             print()
         _print(net, one)
@@ -117,6 +118,19 @@ def whole_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
         )
     ]
     return [one.by, "sub-paths", "paths", "share of sub-paths", "share of paths"], rows
+
+
+def joint_table(found: Sequence[Spectrum]) -> tuple[list[str], list[list[str]]]:
+    """The spectra of several networks below each other, the network in the first column."""
+    tables = [whole_table(one) for one in found]
+    if len(found) == 1:
+        return tables[0]
+    rows = [
+        [str(one.network or "network"), *row]
+        for one, (_, lines) in zip(found, tables, strict=True)
+        for row in lines
+    ]
+    return ["network", *tables[0][0]], rows
 
 
 def short_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:

@@ -99,7 +99,7 @@ def _print_misaligned(found: Sequence[Sequence[ReceptiveField]]) -> None:
     seen = dict.fromkeys(m for rows in found for row in rows for m in row.misaligned)
     for m in seen:
         branches = ", ".join(
-            f"{name} (stride {stride}, start {start:g})"
-            for name, stride, start in zip(m.branches, m.strides, m.starts, strict=True)
+            f"{name} (stride {stride}, centre {centre:g})"
+            for name, stride, centre in zip(m.branches, m.strides, m.centres, strict=True)
         )
-        print(f"not aligned: {m.merge}, axis {m.axis}: {branches}")
+        print(f"not aligned: {m.merge}, axis {m.axis}, unit {m.unit}: {branches}")

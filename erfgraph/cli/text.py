@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +176,16 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def _json(document: Any) -> str:
-    """A JSON text; counts of deep networks have more digits than Python writes by itself."""
+    with all_digits():
+        return json.dumps(document, allow_nan=False)
+
+
+@contextlib.contextmanager
+def all_digits() -> Iterator[None]:
+    """Integers as texts of any length; by itself Python stops at some thousand digits."""
     usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
-        return json.dumps(document, allow_nan=False)
+        yield
     finally:
         sys.set_int_max_str_digits(usual)

@@ -185,7 +185,9 @@ def halo(net: Network, layer: str | FeatureMap | None = None) -> Halo:
 
         before = max(0, -min_i first_i)        after = max(0, max_i last_i + 1 - A)
 
-    Exact: no smaller overlap gives all units of a tile all of their paths.
+    Exact: no smaller overlap gives all units of a tile all of their paths. A transparent gate
+    (the default) is not on any path, though its factor may see the whole image; with
+    ``gates="follow"`` such a network says that it cannot be cut.
 
     Examples
     --------

@@ -21,17 +21,9 @@ from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
 from erfgraph.tasks.matching import match_objects
 from erfgraph.tasks.objects import RESIZES, SIZES
 
-Form = Annotated[
-    str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
-]
-Output = Annotated[
-    str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
-]
-
 
 def _check(form: str, measure: str, rule: str, threshold: float | None) -> None:
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     if measure not in MEASURES:
         raise unknown_name("measure", measure, MEASURES)
     check_threshold(rule, threshold)
@@ -61,9 +53,9 @@ def cells_command(
     measure: o.Measure = "paths",
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
-    form: Form = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
-    output: Output = None,
+    output: o.Output = None,
     image: Annotated[
         str | None, typer.Option(help="Photo to draw on, stretched over the input.")
     ] = None,
@@ -163,9 +155,9 @@ def match_command(
     measure: o.Measure = "paths",
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
-    form: Form = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
-    output: Output = None,
+    output: o.Output = None,
 ) -> None:
     """Fields of several levels against the sizes of a data set's objects, per class.
 

@@ -12,7 +12,7 @@ import typer
 from erfgraph.centre_grid import Centres, centre_grids
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.errors import InputError, unknown_name
+from erfgraph.errors import InputError
 from erfgraph.files import check_target
 from erfgraph.tables import FORMATS
 
@@ -36,13 +36,9 @@ def centres_command(
             help="Size of an object: the chance that it contains a centre.",
         ),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
-    ] = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
-    ] = None,
+    output: o.Output = None,
     image: Annotated[
         str | None, typer.Option(help="Photo to draw on, stretched over the input.")
     ] = None,
@@ -51,8 +47,7 @@ def centres_command(
 
     The object lies wholly inside the image, every position of whole pixels equally likely.
     """
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
     if image and path is None:
         raise InputError("--image: goes with a figure, -o")

@@ -41,13 +41,9 @@ def coverage_command(
     cover_effective: Annotated[
         float, typer.Option(help="Share of the image that the effective field must hold.")
     ] = COVER_EFFECTIVE,
-    form: Annotated[
-        str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
-    ] = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
-    ] = None,
+    output: o.Output = None,
 ) -> None:
     """Share of the image that each layer's centre unit sees, in theory and in effect.
 
@@ -55,8 +51,7 @@ def coverage_command(
     unproductive where the smallest field before it reaches the input's size and its own
     exceeds it, critical where its own exceeds it (Richter et al. 2021).
     """
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     if measure not in MEASURES:
         raise unknown_name("measure", measure, MEASURES)
     check_threshold(rule, threshold)

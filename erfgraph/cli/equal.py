@@ -34,21 +34,16 @@ def equal_command(
     strict: Annotated[
         bool, typer.Option("--strict/--any", help="Refuse theoretical fields of different sizes.")
     ] = True,
-    form: Annotated[
-        str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
-    ] = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
-    ] = None,
+    output: o.Output = None,
 ) -> None:
     """Equal theoretical fields, different effective fields: several networks side by side.
 
     Inside: whether the unit's whole theoretical field lies in the input. Kurtosis is the
     excess over a Gaussian's.
     """
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     if measure not in MEASURES:
         raise unknown_name("measure", measure, MEASURES)
     check_threshold(rule, threshold)

@@ -32,10 +32,7 @@ def map_command(
         bool, typer.Option("--exact/--float", help="Exact integers, or float64.")
     ] = True,
     as_json: o.Json = False,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg."),
-    ] = None,
+    output: o.Output = None,
     save: Annotated[
         str | None, typer.Option(help="Data to write: .npz (arrays) or .json (numbers).")
     ] = None,

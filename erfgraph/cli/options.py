@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from erfgraph.errors import InputError
+from erfgraph.errors import InputError, unknown_name
 from erfgraph.loading import load
 from erfgraph.network import Network
+from erfgraph.tables import FORMATS
 
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -52,6 +53,12 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="Threshold of the rule; default 0.0455 of the peak.", show_default=False),
 ]
+Form = Annotated[
+    str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
+]
+Output = Annotated[
+    str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -85,6 +92,12 @@ def position_of(text: str | None, option: str = "--unit") -> tuple[int, ...] | N
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option}: got {text!r}, wanted a position as 3,3") from None
+
+
+def check_form(form: str) -> None:
+    """Refuse a --format that there is not."""
+    if form not in ("text", *FORMATS):
+        raise unknown_name("format", form, ("text", *FORMATS))
 
 
 def network(text: str, shape: str | None, channels: int | None, head: bool) -> Network:

@@ -41,9 +41,7 @@ def scales_command(
         ),
     ] = "text",
     as_json: o.Json = False,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
-    ] = None,
+    output: o.Output = None,
 ) -> None:
     """Field sizes that a network's branches couple, and the share of paths behind each.
 
@@ -53,8 +51,7 @@ def scales_command(
     """
     if by not in BY:
         raise unknown_name("--by", by, BY)
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
     at = o.position_of(unit)
     kind = cast(By, by)

@@ -12,7 +12,6 @@ import typer
 from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.errors import unknown_name
 from erfgraph.network import Network
 from erfgraph.tables import FORMATS
 
@@ -27,9 +26,7 @@ def table_command(
     layer: Annotated[
         str | None, typer.Option(help="Only this feature map.", show_default=False)
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
-    ] = "text",
+    form: o.Form = "text",
     as_json: o.Json = False,
 ) -> None:
     """Receptive field of every feature map: size, stride, padding, centre.
@@ -37,8 +34,7 @@ def table_command(
     Padding counts as positions; start is the centre of the first unit's field, pixel centres
     at whole numbers. Several networks are shown side by side.
     """
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    o.check_form(form)
     made = [o.network(source, shape, channels, head) for source in nets]
     found = [
         receptive_fields(net) if layer is None else [receptive_field(net, layer)] for net in made

@@ -37,7 +37,7 @@ def save(
         arrays["values"] = embed(counts.values)
     if counts.nonzero is not None:
         arrays["support"] = embed(counts.nonzero)
-    write_whole(target, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    write_whole(target, lambda file: np.savez_compressed(file, **arrays))
 
 
 def load(path: Any, keys: tuple[str, ...]) -> tuple[dict[str, Any], Counts]:

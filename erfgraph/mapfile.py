@@ -29,7 +29,7 @@ def save(
     """Write what a map holds; `embed` puts a window into an array of the map's shape."""
     target = check_target(path, (".npz",))
     text = json.dumps({"format": FORMAT, "scale": counts.scale, **about})
-    arrays: dict[str, np.ndarray] = {"about": np.array(text)}
+    arrays: dict[str, Any] = {"about": np.array(text)}
     if isinstance(counts.values, Wide):
         arrays["values"] = embed(counts.divided(1))
         arrays["limbs"] = np.stack([embed(limb.astype("<u4")) for limb in counts.values.limbs])

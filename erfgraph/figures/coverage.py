@@ -190,7 +190,7 @@ def _summary(coverage: Coverage) -> str:
         parts.append(f"the {what} field {f'covers {level} from {name}' if name else covers}")
     n = len(coverage.unproductive)
     layers = len(coverage.rows) - 1
-    found = f"{n} of {layers} layers are" if n else f"none of {layers} layers is"
+    found = f"{n or 'none'} of {layers} layers {'are' if n > 1 else 'is'}"
     text = f"{parts[0]}, {parts[1]}; {found} unproductive"
     return text[0].upper() + text[1:]
 

@@ -113,7 +113,10 @@ def trf_line(imp: ImportanceMap) -> str:
         if len(imp.shape) > 1
         else f"x = {imp.peak.position[0]}"
     )
-    return f"TRF: {size} {unit}{inside}; largest: {most} {noun(imp.measure)} at {at}"
+    counted = noun(imp.measure)
+    if most == "1":
+        counted = counted.removesuffix("s")
+    return f"TRF: {size} {unit}{inside}; largest: {most} {counted} at {at}"
 
 
 def _exponent(imp: ImportanceMap) -> str:

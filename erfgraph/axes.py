@@ -78,7 +78,7 @@ AxisMap = Taps | Dense | Sparse
 Window = tuple[int, int]  # [start, stop) along one axis
 
 MOST_ENTRIES = 1 << 24  # of a table with one entry per position or edge
-COUNTED = 1 << 20  # positions up to which the largest sums are counted, not bounded
+COUNTED = 1 << 22  # positions of all runs up to which sums and edges are counted, not bounded
 
 
 # --- makers -------------------------------------------------------------------------------
@@ -317,11 +317,11 @@ def row_sums(axis: AxisMap) -> np.ndarray:
 def largest_sums(axis: AxisMap) -> tuple[int, int]:
     """The most reads that one output makes, and the most reads that one input gets.
 
-    Exact on axes of up to a million positions, upper bounds on longer ones.
+    Exact where counting is cheap, else upper bounds: no run meets a position twice.
     """
     if isinstance(axis, Dense):
         return axis.n_in, axis.n_out
-    if isinstance(axis, Taps) and max(axis.n_in, axis.n_out) > COUNTED:
+    if isinstance(axis, Taps) and _run_length(axis) > COUNTED:
         return len(axis.runs), len(axis.runs)
     made = row_sums(axis)
     got = row_sums(transpose(axis))
@@ -330,9 +330,15 @@ def largest_sums(axis: AxisMap) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def edge_count(axis: AxisMap) -> int:
-    """Number of distinct (output, input) pairs."""
+    """Number of distinct (output, input) pairs; an upper bound where counting is not cheap."""
     if isinstance(axis, Dense):
         return axis.n_in * axis.n_out
     if isinstance(axis, Sparse):
         return len(axis.outs)
-    return len(triplets(axis)[0])
+    length = sum(run.length for run in clip(axis))
+    return length if length > COUNTED else len(triplets(axis)[0])
+
+
+def _run_length(axis: Taps) -> int:
+    """Positions of all runs together: the work of going through them."""
+    return max(axis.n_in, axis.n_out) + sum(run.length for run in axis.runs)

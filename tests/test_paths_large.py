@@ -292,3 +292,14 @@ def test_a_network_is_untouched_by_questions():
     assert eg.importance(net) == first
     assert net.to_dict() == before
     assert isinstance(net, Network)
+
+
+def test_a_kernel_of_tens_of_thousands_of_taps():
+    """Its sums are bounded, not counted: counting would go through taps times positions."""
+    net = eg.Network(1_000_000)
+    net.conv(net.input, 60_000)
+    imp = eg.importance(net)
+    assert (imp.total, imp.peak.value, imp.trf.size) == (60_000, 1, (60_000,))
+    assert eg.graph_size(net).n_edges == 60_000 * 940_001
+    with pytest.raises(eg.SizeError, match="56400060000 edges"):
+        eg.graph(net)

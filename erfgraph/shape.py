@@ -149,12 +149,30 @@ def isotropy(share: np.ndarray) -> float:
     right = d - knot
     n = int(knot.max(initial=0)) + 2
     # normal equations of the hat functions: tridiagonal, so three sums suffice
-    gram = np.zeros((n, n))
     diagonal = np.bincount(knot, (1 - right) ** 2, n) + np.bincount(knot + 1, right**2, n)
-    beside = np.bincount(knot, right * (1 - right), n)
-    gram[np.arange(n), np.arange(n)] = diagonal
-    gram[np.arange(n - 1), np.arange(1, n)] = gram[np.arange(1, n), np.arange(n - 1)] = beside[:-1]
+    beside = np.bincount(knot, right * (1 - right), n)[:-1]
     moment = np.bincount(knot, (1 - right) * flat, n) + np.bincount(knot + 1, right * flat, n)
-    profile = np.linalg.lstsq(gram, moment, rcond=None)[0]
+    profile = _solve_tridiagonal(diagonal, beside, moment)
     fitted = (1 - right) * profile[knot] + right * profile[knot + 1]
     return float(np.clip(1 - 0.5 * np.abs(flat - fitted).sum(), 0, 1))
+
+
+def _solve_tridiagonal(diagonal: np.ndarray, beside: np.ndarray, moment: np.ndarray) -> np.ndarray:
+    """Solve a symmetric, semidefinite tridiagonal system by elimination (Thomas).
+
+    A pivot that vanishes belongs to a knot that no position determines; it gets zero. Plain
+    loops: the knots are as many as the radius, and a dense system would need their square.
+    """
+    n = len(diagonal)
+    tiny = 1e-12 * float(diagonal.max(initial=0.0))
+    pivots, rest, upper = diagonal.tolist(), moment.tolist(), [*beside.tolist(), 0.0]
+    for i in range(1, n):
+        if pivots[i - 1] > tiny:
+            factor = upper[i - 1] / pivots[i - 1]
+            pivots[i] -= factor * upper[i - 1]
+            rest[i] -= factor * rest[i - 1]
+    found = [0.0] * (n + 1)
+    for i in range(n - 1, -1, -1):
+        if pivots[i] > tiny:
+            found[i] = (rest[i] - upper[i] * found[i + 1]) / pivots[i]
+    return np.array(found[:n])

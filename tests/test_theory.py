@@ -207,3 +207,10 @@ def test_isotropy_of_round_and_square_maps():
     assert found[0] > found[1] > found[2]
     assert measures.isotropy(np.array([0.0, 1, 0])) == pytest.approx(1)
     assert chain(3, 1).isotropy == pytest.approx(1)  # symmetric in one axis: a function of |x|
+
+
+def test_isotropy_of_a_very_long_field():
+    """As many knots as the radius is long: their square would not fit into memory."""
+    imp = eg.importance(eg.load("max2*17"))
+    assert imp.total == imp.trf.area == 2**17
+    assert imp.isotropy == pytest.approx(1, abs=1e-9)

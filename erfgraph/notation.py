@@ -174,9 +174,11 @@ def _group(text: str, tokens: Tokens, i: int, depth: int) -> tuple[Group, int]:
 def _leaf(text: str, token: str, at: int) -> Leaf:
     match = _LAYER.fullmatch(token)
     shown = excerpt(token)
+    known = [*WORDS, "res(", "add(", "cat("]
+    if match and not match[2] and match[3][:1] not in ("", *WORDS[match[1]].keys):
+        raise _error(text, at, str(unknown_name("layer", token, known)))  # a misspelt word
     name = match[1] if match else token.rstrip("0123456789")
     if match is None:
-        known = [*WORDS, "res(", "add(", "cat("]
         if name in ("res", "add", "cat"):
             raise _error(text, at, f"{shown!r} wants '(' behind it")
         if (name := next((w for w in WORDS if token.startswith(w)), "")) != "":

@@ -203,7 +203,7 @@ def test_version(capsys):
 
 BAD = [
     (["map", "resnt50"], "unknown network 'resnt50'.*did you mean 'resnet50'"),
-    (["map", "convv3"], "convv3"),
+    (["map", "convv3"], "column 1: unknown layer 'convv3'.*did you mean 'conv'"),
     (["map", "conv3q1"], "unknown parameter 'q'"),
     (["map", "conv9", "--input", "5"], "kernel: spans 9 positions on axis 0.*padded input has 5"),
     (["map", "add(conv3|conv5)", "--input", "9"], r"spatial shapes differ: \(7,\), \(5,\)"),

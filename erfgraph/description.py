@@ -10,9 +10,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
+from erfgraph import channels as ch
 from erfgraph import params
+from erfgraph.channels import Channels, Mix
 from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
-from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, input_shape
+from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, Part, input_shape
 from erfgraph.layers import Terms
 from erfgraph.params import Shape
 
@@ -22,12 +24,29 @@ MOST_MAPS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a layer method hands back: a new map's parts, or a map to pass through."""
+    """What a layer method hands back: a new map's parts, or a map to pass through.
+
+    Attributes
+    ----------
+    shape, channels
+        Of the new map.
+    terms : tuple of Terms
+        One per input, channels collapsed.
+    mixes : tuple
+        One per input: how its channels are joined, a `Mix`, or several `Part` where that
+        depends on the position.
+    through : FeatureMap, optional
+        What is passed on, in place of a new map.
+    view : range or tuple of int, optional
+        Which channels of `through` are passed on; default all, as they are.
+    """
 
     shape: Shape = ()
     terms: tuple[Terms, ...] = ()
     channels: int = 1
+    mixes: tuple[Mix | tuple[Part, ...], ...] = ()
     through: FeatureMap | None = None
+    view: Channels | None = None
 
 
 P = ParamSpec("P")
@@ -78,13 +97,19 @@ def layer_method(
     return call
 
 
+def as_map(x: FeatureMap | str) -> FeatureMap:
+    """An input of a layer method, which `layer_method` has looked up before."""
+    assert isinstance(x, FeatureMap)
+    return x
+
+
 def _checked(op: str, key: str, value: Any, default: Any) -> Any:
     """A parameter in Python's types, if its type and size fit any map at all."""
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(default, bool) and not isinstance(value, bool):
         raise LayerError(f"{key}: got {value!r}, wanted True or False")
     # a slice may end anywhere, and a mask is checked against its kernel
-    if op != "slice" and key != "mask" and _largest(value) > LARGEST_AXIS:
+    if op not in ("slice", "channel_slice") and key != "mask" and _largest(value) > LARGEST_AXIS:
         raise LayerError(f"{key}: got {value!r}, wanted numbers of at most {LARGEST_AXIS}")
     return value
 
@@ -153,6 +178,11 @@ class Description:
         return tuple(self._layers)
 
     @property
+    def results(self) -> tuple[str, ...]:
+        """For every layer call, the name of the feature map that it returned."""
+        return tuple(m.name for m in self._results)
+
+    @property
     def names(self) -> Mapping[str, FeatureMap]:
         """Every name and the feature map that it stands for; several may name one map."""
         return dict(self._names)
@@ -207,7 +237,7 @@ class Description:
             return self[x]
         if not isinstance(x, FeatureMap):
             raise LayerError(f"{where}: x: got {x!r}, wanted a feature map of this network")
-        if x.index >= len(self._maps) or self._maps[x.index] is not x:
+        if self._names.get(x.name) is not x:
             raise LayerError(f"{where}: x: feature map {x.name!r} belongs to another network")
         return x
 
@@ -219,6 +249,9 @@ class Description:
             raise LayerError(f"{layer.op} {name!r}: name: {name!r} is taken already")
         if made.through is not None:
             result = made.through
+            if made.view is not None:
+                name = name or self._free_name(layer.op)
+                result = self._viewed(name, result, made.view)
         else:
             if len(self._maps) >= MOST_MAPS:
                 raise SizeError(f"{layer.op}: a network holds at most {MOST_MAPS} feature maps")
@@ -228,7 +261,10 @@ class Description:
                     f"wanted at most {LARGEST_AXIS}"
                 )
             name = name or self._free_name(layer.op)
-            links = tuple(Link(x.index, t) for x, t in zip(inputs, made.terms, strict=True))
+            links = tuple(
+                _link(x, terms, mix)
+                for x, terms, mix in zip(inputs, made.terms, made.mixes, strict=True)
+            )
             result = FeatureMap(
                 name,
                 made.shape,
@@ -245,9 +281,25 @@ class Description:
         self._results.append(result)
         return result
 
+    def _viewed(self, name: str, x: FeatureMap, view: Channels) -> FeatureMap:
+        """Some channels of a map, which a layer can read as if they were a map."""
+        view = view if x.view is None else ch.pick(x.view, view)
+        base = self._maps[x.index]
+        return FeatureMap(
+            name, base.shape, len(view), base.index, base.op, base.params, base.links, view
+        )
+
     def _free_name(self, op: str) -> str:
         while True:
             self._counts[op] = self._counts.get(op, 0) + 1
             name = f"{op}{self._counts[op]}"
             if name not in self._names:
                 return name
+
+
+def _link(x: FeatureMap, terms: Terms, mix: Mix | tuple[Part, ...]) -> Link:
+    """What a layer reads of a map or of a view of one."""
+    parts = (Part(terms, mix),) if isinstance(mix, Mix) else mix
+    if x.view is not None:
+        parts = tuple(Part(part.terms, ch.through(part.mix, x.view)) for part in parts)
+    return Link(x.index, terms, parts)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph import params
+from erfgraph.channels import Channels, Mix
 from erfgraph.errors import InputError
 from erfgraph.layers import Terms
 from erfgraph.params import Shape
@@ -17,11 +18,31 @@ LARGEST_AXIS = 1 << 31  # positions of one axis; products of two stay exact in i
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What one feature map reads of another: a sum of Kronecker products of axis maps."""
+class Part:
+    """A share of a link in which positions and channels are joined independently."""
 
-    src: int  # index of the feature map that is read
     terms: Terms
+    mix: Mix
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What one feature map reads of another.
+
+    Attributes
+    ----------
+    src : int
+        Index of the feature map that is read.
+    terms : tuple of tuple of AxisMap
+        The edges between units, channels collapsed: a sum of Kronecker products of axis maps.
+    parts : tuple of Part
+        The same with channels told apart; one part, but for layers that trade channels for
+        positions (pixel shuffle).
+    """
+
+    src: int
+    terms: Terms
+    parts: tuple[Part, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +63,9 @@ class FeatureMap:
         The parameters that the method was given, without those at their defaults.
     links : tuple of Link
         What it reads.
+    view : range or tuple of int, optional
+        Where this is no map of its own but some channels of the map at `index` (a split, a
+        channel shuffle): which ones, in order.
     """
 
     name: str
@@ -51,6 +75,7 @@ class FeatureMap:
     op: str = "input"
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     links: tuple[Link, ...] = field(default=(), repr=False)
+    view: Channels | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

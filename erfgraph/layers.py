@@ -12,6 +12,7 @@ with PyTorch where PyTorch defines it (stride 1).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -27,6 +28,7 @@ from erfgraph.params import Shape
 Term = tuple[AxisMap, ...]  # one axis map per axis; the edges are their Kronecker product
 Terms = tuple[Term, ...]  # the edges are the sum of the terms; one unless a mask needs more
 
+MOST_PLACES = 1 << 14  # in the block of a pixel shuffle, each of which is joined by itself
 MOST_PHASES = 1024  # of an upsampling that is kept as one progression a phase
 
 
@@ -187,30 +189,90 @@ def broadcast(shape: Shape, target: Shape) -> Terms:
     )
 
 
-def attention(shape: Shape, window: Any = None, shift: Any = 0) -> tuple[Shape, Terms]:
+def attention(
+    shape: Shape, window: Any = None, shift: Any = 0, dilation: Any = 1
+) -> tuple[Shape, Terms]:
     """Every position reads every position of its window (of the whole map without one)."""
     ndim = len(shape)
     if window is None:
-        if shift != 0:
-            raise params.bad("shift", shift, "0 where attention has no window")
+        for field, value, plain in (("shift", shift, 0), ("dilation", dilation, 1)):
+            if value != plain:
+                raise params.bad(field, value, f"{plain} where attention has no window")
         return shape, (tuple(Dense(n, n) for n in shape),)
     windows = params.per_axis("window", window, ndim, 1)
+    spacing = params.per_axis("dilation", dilation, ndim, 1)
     shifts = params.per_axis("shift", shift, ndim, 0)
-    for a, (w, s) in enumerate(zip(windows, shifts, strict=True)):
-        if s >= w:
-            raise params.bad("shift", shift, f"less than the window {w} on axis {a}")
+    for a, (w, s, d) in enumerate(zip(windows, shifts, spacing, strict=True)):
+        if s >= w * d:
+            raise params.bad("shift", shift, f"less than the window {w * d} on axis {a}")
     return shape, (
-        tuple(_window_axis(n, w, s) for n, w, s in zip(shape, windows, shifts, strict=True)),
+        tuple(
+            _window_axis(n, w, s, d)
+            for n, w, s, d in zip(shape, windows, shifts, spacing, strict=True)
+        ),
     )
 
 
 @lru_cache(maxsize=256)
-def _window_axis(n: int, window: int, shift: int) -> AxisMap:
-    if window >= n and shift == 0:
+def _window_axis(n: int, window: int, shift: int, dilation: int) -> AxisMap:
+    if window >= n and shift == 0 and dilation == 1:
         return Dense(n, n)
-    axes.check_entries(n * window)
-    edges = sorted({0, n, *range(shift, n, window)})
-    return _ranges(n, [w for w in itertools.pairwise(edges) for _ in range(w[1] - w[0])])
+    axes.check_entries(n * min(window, n))
+    positions = np.arange(n)
+    tile, phase = (positions - shift) // (window * dilation), (positions - shift) % dilation
+    # positions of one window share a key; sorted by it, each reads a stretch of them
+    _, group, sizes = np.unique(tile * dilation + phase, return_inverse=True, return_counts=True)
+    members = np.argsort(group, kind="stable")
+    lengths = sizes[group]
+    starts = (np.cumsum(sizes) - sizes)[group] - (np.cumsum(lengths) - lengths)
+    srcs = members[np.repeat(starts, lengths) + np.arange(lengths.sum())]
+    return axes.from_pairs(n, n, np.repeat(positions, lengths), srcs)
+
+
+# --- channels against positions ---
+
+
+def pixel_shuffle(shape: Shape, block: Any) -> tuple[Shape, Terms, tuple[Terms, ...]]:
+    """Each position becomes a block of positions, each of which takes some of the channels.
+
+    Beside the terms with channels collapsed, those of every place in the block, in row-major
+    order.
+    """
+    factors = params.per_axis("block", block, len(shape), 1)
+    sizes = tuple(n * f for n, f in zip(shape, factors, strict=True))
+    _check_places(factors, block)
+    axis_maps = [
+        [Taps(n, m, (axes.Run(t, f, 0, 1, n),)) for t in range(f)]
+        for n, m, f in zip(shape, sizes, factors, strict=True)
+    ]
+    every = tuple(
+        Taps(n, m, tuple(t.runs[0] for t in of))
+        for n, m, of in zip(shape, sizes, axis_maps, strict=True)
+    )
+    return sizes, (every,), tuple((term,) for term in itertools.product(*axis_maps))
+
+
+def pixel_unshuffle(shape: Shape, block: Any) -> tuple[Shape, Terms, tuple[Terms, ...]]:
+    """Each block of positions becomes one, its positions' channels side by side."""
+    factors = params.per_axis("block", block, len(shape), 1)
+    _check_places(factors, block)
+    if any(n % f for n, f in zip(shape, factors, strict=True)):
+        raise params.bad("block", block, f"a divisor of every size of {shape}")
+    sizes = tuple(n // f for n, f in zip(shape, factors, strict=True))
+    axis_maps = [
+        [axes.strided_taps(n, m, (t,), f, 0, 1) for t in range(f)]
+        for n, m, f in zip(shape, sizes, factors, strict=True)
+    ]
+    every = tuple(
+        axes.strided_taps(n, m, tuple(range(f)), f, 0, 1)
+        for n, m, f in zip(shape, sizes, factors, strict=True)
+    )
+    return sizes, (every,), tuple((term,) for term in itertools.product(*axis_maps))
+
+
+def _check_places(factors: Shape, block: Any) -> None:
+    if math.prod(factors) > MOST_PLACES:
+        raise params.bad("block", block, f"at most {MOST_PLACES} places in a block")
 
 
 # --- layers that copy ---------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`Network`: one method a layer. Nothing here counts or builds a graph.
 
-`erfgraph.description` holds what the methods share, `erfgraph.layers` what each connects.
+`erfgraph.description` holds what the methods share, `erfgraph.layers` what each connects;
+layers that only move channels stand in `erfgraph.channel_layers`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from erfgraph import channels as ch
 from erfgraph import layers, params
-from erfgraph.description import Description, Made, layer_method
+from erfgraph.channel_layers import ChannelLayers
+from erfgraph.channels import Mix
+from erfgraph.description import Made, as_map, layer_method
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap, unit_of
 
@@ -21,7 +25,7 @@ Padding = str | PerSide
 Scale = int | float | Sequence[int | float]
 
 
-class Network(Description):
+class Network(ChannelLayers):
     """A network over an input of one, two or three spatial axes.
 
     Parameters
@@ -102,9 +106,9 @@ class Network(Description):
         LayerError
             If a parameter does not fit the map that is read.
         """
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.conv(x.shape, kernel, stride, padding, dilation, padding_mode, mask)
-        return Made(shape, (terms,), _out_channels(x, groups, channels))
+        return _mixed(x, shape, terms, groups, channels)
 
     @layer_method
     def conv_transpose(
@@ -139,12 +143,12 @@ class Network(Description):
         LayerError
             If a parameter does not fit the map that is read.
         """
-        x = _map(x)
+        x = as_map(x)
         params.one_of("padding_mode", padding_mode, ("zeros",))
         shape, terms = layers.conv_transpose(
             x.shape, kernel, stride, padding, dilation, output_padding, mask
         )
-        return Made(shape, (terms,), _out_channels(x, groups, channels))
+        return _mixed(x, shape, terms, groups, channels)
 
     @layer_method
     def max_pool(
@@ -172,7 +176,7 @@ class Network(Description):
         LayerError
             If a parameter does not fit the map that is read.
         """
-        return _pooled(_map(x), kernel, stride, padding, dilation, ceil_mode)
+        return _pooled(as_map(x), kernel, stride, padding, dilation, ceil_mode)
 
     @layer_method
     def avg_pool(
@@ -187,7 +191,7 @@ class Network(Description):
         name: str | None = None,
     ) -> Made:
         """Add an average pool; parameters, result and errors as for `max_pool`."""
-        return _pooled(_map(x), kernel, stride, padding, dilation, ceil_mode)
+        return _pooled(as_map(x), kernel, stride, padding, dilation, ceil_mode)
 
     @layer_method
     def adaptive_pool(
@@ -206,16 +210,16 @@ class Network(Description):
         -------
         FeatureMap
         """
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.adaptive_pool(x.shape, size)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def global_pool(self, x: FeatureMap | str, *, name: str | None = None) -> Made:
         """Add a pool over all positions; the result has one unit."""
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.dense(x.shape)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def linear(
@@ -234,9 +238,9 @@ class Network(Description):
         -------
         FeatureMap
         """
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.dense(x.shape)
-        return Made(shape, (terms,), _out_channels(x, 1, channels))
+        return _mixed(x, shape, terms, 1, channels)
 
     @layer_method
     def attention(
@@ -244,10 +248,13 @@ class Network(Description):
         x: FeatureMap | str,
         window: PerAxis | None = None,
         shift: PerAxis = 0,
+        dilation: PerAxis = 1,
         *,
         name: str | None = None,
     ) -> Made:
         """Add self-attention: every position reads every position of its window.
+
+        What is read are the values, channel by channel; queries and keys only weigh them.
 
         Parameters
         ----------
@@ -256,15 +263,17 @@ class Network(Description):
             Side of the windows that tile the map; without one, the whole map.
         shift : int or sequence of int, optional
             Where the first whole window starts (shifted windows, masked at the border).
+        dilation : int or sequence of int, optional
+            Spacing of the positions of one window (grid attention).
         name : str, optional
 
         Returns
         -------
         FeatureMap
         """
-        x = _map(x)
-        shape, terms = layers.attention(x.shape, window, shift)
-        return Made(shape, (terms,), x.channels)
+        x = as_map(x)
+        shape, terms = layers.attention(x.shape, window, shift, dilation)
+        return _each(x, shape, terms)
 
     @layer_method
     def identity(self, x: FeatureMap | str, *, name: str | None = None) -> Made:
@@ -273,7 +282,7 @@ class Network(Description):
         Transparent: adds no feature map and no edge. Returns `x` itself; `name` becomes
         another name for it.
         """
-        return Made(through=_map(x))
+        return Made(through=as_map(x))
 
     @layer_method
     def gate(
@@ -300,17 +309,20 @@ class Network(Description):
         LayerError
             If the factor cannot be broadcast to `x`.
         """
-        x, factor = _map(x), _map(factor)
+        x, factor = as_map(x), as_map(factor)
         pairs = zip(factor.shape, x.shape, strict=True)
         if any(n not in (1, m) for n, m in pairs):
             raise LayerError(
                 f"factor: shape {factor.shape} cannot be broadcast to {x.shape}, "
                 "wanted 1 or the same size on every axis"
             )
+        if factor.channels not in (1, x.channels):
+            raise LayerError(f"factor: channels: got {factor.channels}, wanted 1 or {x.channels}")
         if self.gates == "transparent":
             return Made(through=x)
         terms = (layers.merge(x.shape), layers.broadcast(factor.shape, x.shape))
-        return Made(x.shape, terms, x.channels)
+        mixes = (ch.each(x.channels), ch.spread(factor.channels, x.channels))
+        return Made(x.shape, terms, x.channels, mixes)
 
     @layer_method
     def upsample(
@@ -348,9 +360,9 @@ class Network(Description):
         LayerError
             If not exactly one of `scale` and `size` is given, or it does not fit.
         """
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.upsample(x.shape, scale, mode, size, align_corners)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def pad(
@@ -381,16 +393,16 @@ class Network(Description):
         LayerError
             If the mode cannot fill as much padding from this map.
         """
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.pad(x.shape, padding, mode)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def crop(self, x: FeatureMap | str, amount: PerSide, *, name: str | None = None) -> Made:
         """Take positions away: `amount` for all sides, per axis, or (before, after) per axis."""
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.crop(x.shape, amount)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def slice(
@@ -403,16 +415,16 @@ class Network(Description):
         name: str | None = None,
     ) -> Made:
         """Take positions ``start:stop:step`` as Python slices do, for all axes or per axis."""
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.slice_(x.shape, start, stop, step)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def roll(self, x: FeatureMap | str, shift: PerAxis, *, name: str | None = None) -> Made:
         """Shift positions circularly, as `numpy.roll` does, by one shift or one per axis."""
-        x = _map(x)
+        x = as_map(x)
         shape, terms = layers.roll(x.shape, shift)
-        return Made(shape, (terms,), x.channels)
+        return _each(x, shape, terms)
 
     @layer_method
     def add(self, *xs: FeatureMap | str, name: str | None = None) -> Made:
@@ -431,8 +443,19 @@ class Network(Description):
         return _merged(_same_shape(xs))
 
     @layer_method
-    def concat(self, *xs: FeatureMap | str, name: str | None = None) -> Made:
+    def concat(self, *xs: FeatureMap | str, constant: int = 0, name: str | None = None) -> Made:
         """Concatenate the channels of maps of the same spatial shape.
+
+        Parameters
+        ----------
+        *xs : FeatureMap or str
+        constant : int, optional
+            Channels at the end that depend on no input (coordinates, a mask).
+        name : str, optional
+
+        Returns
+        -------
+        FeatureMap
 
         Raises
         ------
@@ -440,24 +463,27 @@ class Network(Description):
             If there is none, or spatial shapes differ.
         """
         maps = _same_shape(xs)
-        channels = sum(x.channels for x in maps)
-        return Made(maps[0].shape, tuple(layers.merge(x.shape) for x in maps), channels)
+        if not params.is_int(constant) or constant < 0:
+            raise params.bad("constant", constant, "an integer >= 0")
+        mixes, start = [], 0
+        for x in maps:
+            stop = start + x.channels
+            mixes.append(Mix(range(x.channels), range(start, stop), x.channels))
+            start = stop
+        terms = tuple(layers.merge(x.shape) for x in maps)
+        return Made(maps[0].shape, terms, start + constant, tuple(mixes))
 
 
 LAYER_METHODS: tuple[str, ...] = tuple(
     name
-    for name, value in vars(Network).items()
+    for kind in reversed(Network.__mro__)
+    for name, value in vars(kind).items()
     if callable(value) and hasattr(value, "__wrapped__")
 )
 
 
-def _map(x: FeatureMap | str) -> FeatureMap:
-    assert isinstance(x, FeatureMap)  # looked up by `_layer` before the method runs
-    return x
-
-
 def _same_shape(xs: Sequence[FeatureMap | str]) -> list[FeatureMap]:
-    maps = [_map(x) for x in xs]
+    maps = [as_map(x) for x in xs]
     if not maps:
         raise LayerError("xs: got no feature map, wanted at least one")
     if len({x.shape for x in maps}) > 1:
@@ -471,7 +497,9 @@ def _merged(maps: Sequence[FeatureMap]) -> Made:
     channels = {x.channels for x in maps} - {1} or {1}
     if len(channels) > 1:
         raise LayerError(f"xs: channels differ: {[x.channels for x in maps]}")
-    return Made(maps[0].shape, tuple(layers.merge(x.shape) for x in maps), channels.pop())
+    n = channels.pop()
+    terms = tuple(layers.merge(x.shape) for x in maps)
+    return Made(maps[0].shape, terms, n, tuple(ch.spread(x.channels, n) for x in maps))
 
 
 def _pooled(
@@ -485,10 +513,18 @@ def _pooled(
         dilation,
         ceil_mode=ceil_mode,
     )
-    return Made(shape, (terms,), x.channels)
+    return _each(x, shape, terms)
 
 
-def _out_channels(x: FeatureMap, groups: Any, channels: Any) -> int:
+def _each(x: FeatureMap, shape: params.Shape, terms: layers.Terms) -> Made:
+    """A layer that treats every channel alike and by itself."""
+    return Made(shape, (terms,), x.channels, (ch.each(x.channels),))
+
+
+def _mixed(
+    x: FeatureMap, shape: params.Shape, terms: layers.Terms, groups: Any, channels: Any
+) -> Made:
+    """A layer whose output channels read all input channels of their group."""
     channels = x.channels if channels is None else channels
     for key, value in (("groups", groups), ("channels", channels)):
         if not params.is_int(value) or value < 1:
@@ -497,4 +533,5 @@ def _out_channels(x: FeatureMap, groups: Any, channels: Any) -> int:
         raise LayerError(
             f"groups: {groups} does not divide {x.channels} input and {channels} output channels"
         )
-    return int(channels)
+    mix = ch.dense(x.channels, int(channels), int(groups))
+    return Made(shape, (terms,), int(channels), (mix,))

@@ -120,7 +120,8 @@ def layer_reads(net: Network, m: FeatureMap, branch: int) -> tuple[ReadsTerm, ..
             Reads(0, (range(shape[a]),))
             if reads_whole(m, shape[a], a)
             else Reads(
-                p.advance, tuple(() if h is None else range(h[0], h[1] + 1) for h in p.phases)
+                p.advance,
+                tuple(() if h is None else range(h[0], h[1] + 1, p.step) for h in p.phases),
             )
             for a, p in enumerate(found)
         ),
@@ -172,7 +173,11 @@ def reads_whole(m: FeatureMap, n: int, axis: int) -> bool:
         window = m.params.get("window")
         if window is None:
             return True
-        return read.per_axis("window", window, len(m.shape), 1)[axis] >= n
+        window, dilation = (
+            read.per_axis(key, value, len(m.shape), 1)[axis]
+            for key, value in (("window", window), ("dilation", m.params.get("dilation", 1)))
+        )
+        return window >= n and dilation == 1
     return m.op in ("global_pool", "linear") or (m.op == "adaptive_pool" and m.shape[axis] == 1)
 
 

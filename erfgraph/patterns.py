@@ -126,10 +126,13 @@ def _attention(shape: Shape, params: Mapping[str, Any]) -> Patterns:
         return tuple(Pattern(0, ((0, n - 1),)) for n in shape)
     windows = read.per_axis("window", params["window"], len(shape), 1)
     shifts = read.per_axis("shift", params.get("shift", 0), len(shape), 0)
+    spacing = read.per_axis("dilation", params.get("dilation", 1), len(shape), 1)
     found = []
-    for w, s in zip(windows, shifts, strict=True):
-        starts = [((phase - s) // w) * w + s for phase in range(w)]
-        found.append(Pattern(w, tuple((start, start + w - 1) for start in starts)))
+    for w, s, d in zip(windows, shifts, spacing, strict=True):
+        span = w * d
+        starts = [((phase - s) // span) * span + s + (phase - s) % d for phase in range(span)]
+        phases = tuple((start, start + (w - 1) * d) for start in starts)
+        found.append(Pattern(span, phases, d))
     return tuple(found)
 
 
@@ -180,6 +183,16 @@ def _resized(n: int, m: int, ratio: Fraction, mode: str, align: bool) -> Pattern
     return Pattern(step.numerator, tuple(phases))
 
 
+def _pixel_shuffle(shape: Shape, params: Mapping[str, Any]) -> Patterns:
+    factors = read.per_axis("block", params["block"], len(shape), 1)
+    return tuple(Pattern(1, ((0, 0),) * f) for f in factors)
+
+
+def _pixel_unshuffle(shape: Shape, params: Mapping[str, Any]) -> Patterns:
+    factors = read.per_axis("block", params["block"], len(shape), 1)
+    return tuple(Pattern(f, ((0, f - 1),)) for f in factors)
+
+
 def _copy(shape: Shape, params: Mapping[str, Any]) -> Patterns:
     return (IDENTITY,) * len(shape)
 
@@ -199,6 +212,9 @@ PATTERNS: dict[str, Callable[[Shape, Mapping[str, Any]], Patterns]] = {
     "slice": _slice,
     "roll": _roll,
     "upsample": _upsample,
+    "pixel_shuffle": _pixel_shuffle,
+    "pixel_unshuffle": _pixel_unshuffle,
+    "channel_pool": _copy,
     "add": _copy,
     "multiply": _copy,
     "concat": _copy,

@@ -16,6 +16,7 @@ MOST_UNITS = 60  # of one feature map
 OPS = (
     *("conv", "conv", "conv", "conv_transpose", "max_pool", "pad", "crop", "slice"),
     *("roll", "upsample", "adaptive_pool", "attention", "global_pool", "identity"),
+    *("pixel_unshuffle", "pixel_shuffle"),
 )
 MODES = ("zeros", "zeros", "reflect", "replicate", "circular")
 
@@ -80,6 +81,10 @@ def layer_calls(draw: st.DrawFn, ndim: int) -> tuple[str, dict[str, Any]]:
         params = {"size": draw(per_axis(st.integers(1, 4), ndim))}
     elif op == "attention":
         params = {"window": draw(st.none() | per_axis(small, ndim))}
+        if params["window"] is not None:
+            params["dilation"] = draw(step)
+    elif op in ("pixel_shuffle", "pixel_unshuffle"):
+        params = {"block": draw(step)}
     else:
         params = {}
     return op, params
@@ -87,7 +92,7 @@ def layer_calls(draw: st.DrawFn, ndim: int) -> tuple[str, dict[str, Any]]:
 
 def _call(net: Network, op: str, x: FeatureMap, params: dict[str, Any]) -> FeatureMap:
     """Add a layer if it fits and stays small, else none."""
-    trial = eg.Network(x.shape)
+    trial = eg.Network(x.shape, x.channels)
     try:
         if math.prod(getattr(trial, op)("input", **params).shape) > MOST_UNITS:
             return x
@@ -130,7 +135,7 @@ def _branches(draw: st.DrawFn, net: Network, x: FeatureMap, depth: int) -> Featu
         factor = net.adaptive_pool(made[1], draw(st.sampled_from([1, x.shape])))
         return net.gate(made[0], factor)
     if kind == "concat":
-        return net.conv(net.concat(*made), 1, channels=1)
+        return net.conv(net.concat(*made), 1, channels=x.channels)
     return getattr(net, kind)(*made)
 
 

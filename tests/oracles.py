@@ -187,11 +187,33 @@ def attention(shapes: list[Position], p: dict[str, Any]) -> Rule:
     if window is None:
         return shape, lambda unit: [(0, x) for x in positions(shape)]
     sizes, shifts = each(window, len(shape)), each(p.get("shift", 0), len(shape))
+    spacing = each(p.get("dilation", 1), len(shape))
 
-    def tile(at: Position) -> list[int]:
-        return [(i - s) // w for i, w, s in zip(at, sizes, shifts, strict=True)]
+    def tile(at: Position) -> list[tuple[int, int]]:
+        """Per axis the window, and which of the windows that are interleaved in it."""
+        return [
+            ((i - s) // (w * d), (i - s) % d)
+            for i, w, s, d in zip(at, sizes, shifts, spacing, strict=True)
+        ]
 
     return shape, lambda unit: [(0, x) for x in positions(shape) if tile(x) == tile(unit)]
+
+
+def pixel_shuffle(shapes: list[Position], p: dict[str, Any]) -> Rule:
+    block = each(p["block"], len(shapes[0]))
+    sizes = tuple(n * f for n, f in zip(shapes[0], block, strict=True))
+    return sizes, lambda unit: [(0, tuple(i // f for i, f in zip(unit, block, strict=True)))]
+
+
+def pixel_unshuffle(shapes: list[Position], p: dict[str, Any]) -> Rule:
+    block = each(p["block"], len(shapes[0]))
+    sizes = tuple(n // f for n, f in zip(shapes[0], block, strict=True))
+
+    def reads(unit: Position) -> list[Read]:
+        found = [x for x in positions(shapes[0]) if tuple(map(int.__floordiv__, x, block)) == unit]
+        return [(0, x) for x in found]
+
+    return sizes, reads
 
 
 def merge(shapes: list[Position], p: dict[str, Any]) -> Rule:
@@ -294,7 +316,16 @@ RULES: dict[str, Callable[[list[Position], dict[str, Any]], Rule]] = {
     "slice": slice_,
     "roll": roll,
     "upsample": upsample,
+    "channel_pool": merge,
+    "pixel_shuffle": pixel_shuffle,
+    "pixel_unshuffle": pixel_unshuffle,
 }
+VIEWS = ("identity", "channel_slice", "channel_take", "channel_shuffle")
+
+
+def transparent(net: Network, op: str) -> bool:
+    """Whether a layer adds neither units nor edges."""
+    return op in VIEWS or (op == "gate" and net.gates == "transparent")
 
 
 # --- the graph --------------------------------------------------------------------------------
@@ -330,15 +361,13 @@ def naive_graph(net: Network) -> Naive:
     shapes = [net.input.shape]
     index_of = {"input": 0}
     reads: dict[Unit, Counter[Unit]] = {(0, x): Counter() for x in positions(shapes[0])}
-    for layer in net.layers:
+    for layer, name in zip(net.layers, net.results, strict=True):
         inputs = [index_of[name] for name in layer.inputs]
-        if layer.op == "identity" or (layer.op == "gate" and net.gates == "transparent"):
-            if layer.name:
-                index_of[layer.name] = inputs[0]
+        if transparent(net, layer.op):
+            index_of[layer.name or name] = inputs[0]
             continue
         shape, rule = RULES[layer.op]([shapes[i] for i in inputs], dict(layer.params))
-        index = len(shapes)
-        index_of[net.maps[index].name] = index
+        index = index_of[name] = len(shapes)
         assert shape == net.maps[index].shape, (layer, shape, net.maps[index].shape)
         shapes.append(shape)
         for unit in positions(shape):

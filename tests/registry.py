@@ -100,6 +100,13 @@ stack(
     op("conv", 3, stride=2, padding=((2, 1),), padding_mode="circular"),
 )
 stack("conv_groups", 7, op("conv", 3, groups=2, channels=6), op("conv", 3, groups=3), channels=4)
+stack(
+    "conv_depthwise",  # a channel multiplier of 2, then pointwise
+    7,
+    op("conv", 3, groups=3, channels=6),
+    op("conv", 1, channels=2),
+    channels=3,
+)
 stack("conv_3d", (4, 4, 3), op("conv", 3, padding=1), op("conv", 2))
 stack(
     "conv_3d_per_axis",
@@ -212,6 +219,59 @@ stack(
     op("attention", 3),
     op("attention", (3, 2), (1, 1)),
 )
+stack(
+    "attention_dilated",
+    (6, 5),
+    op("attention", 2, dilation=(3, 2)),
+    op("attention", (2, 3), shift=(3, 1), dilation=(2, 1)),
+    op("conv", 2),
+)
+stack("attention_dilated_1d", 11, op("attention", 2, 4, 3), op("attention", 3, 0, 9))
+
+# --- channels ---
+
+stack(
+    "channel_views",  # a view of a view of a view, in every order
+    (3, 4),
+    op("conv", 1, channels=8),
+    op("channel_slice", 7, 0, -1),
+    op("channel_shuffle", 1),
+    op("channel_slice", step=2),
+    op("channel_take", [2, 0, 2, 3]),
+    op("channel_shuffle", 2),
+    op("conv", 2, groups=2, channels=2),
+    op("channel_slice", -1),
+)
+stack("channel_pool", (3, 4), op("channel_pool"), op("conv", 2, channels=6), channels=3)
+stack("channel_pool_groups", 5, op("conv", 2), op("channel_pool", 2), op("conv", 2), channels=6)
+stack(
+    "pixel_shuffle_1d",
+    4,
+    op("conv", 3, padding=1, channels=6),
+    op("pixel_shuffle", 3),
+    op("conv", 3),
+    op("pixel_unshuffle", 2),
+    op("conv", 2, groups=2),
+    channels=2,
+)
+stack(
+    "pixel_shuffle",
+    (3, 2),
+    op("conv", 2, padding=1, channels=12),
+    op("pixel_shuffle", (2, 3)),
+    op("conv", 3, stride=2, groups=2, channels=4),
+)
+stack("pixel_unshuffle", (4, 6), op("pixel_unshuffle", (2, 3)), op("conv", 2, channels=2))
+stack("pixel_there_and_back", (4, 4), op("pixel_unshuffle", 2), op("pixel_shuffle", 2))
+stack(
+    "pixel_shuffle_3d",
+    (2, 1, 2),
+    op("conv", 1, channels=16),
+    op("pixel_shuffle", 2),
+    op("pixel_unshuffle", (1, 2, 1)),
+    op("conv", (2, 1, 2), groups=2),
+    channels=2,
+)
 
 # --- merges ---
 
@@ -229,6 +289,14 @@ def concat_same(net: Network) -> None:
     """The channels of x twice."""
     x = net.concat(net.input, net.input)
     net.conv(net.concat(x, net.conv(x, 3, padding=1)), 2)
+
+
+@branched((4, 3), channels=2)
+def concat_constant(net: Network) -> None:
+    """Channels of coordinates beside those of the input, then told apart again."""
+    x = net.concat(net.input, constant=2)
+    x = net.conv(x, 3, padding=1, groups=4, channels=4)
+    net.concat(net.conv(x, 2), net.conv(net.channel_slice(x, 1, 3), 2), constant=1)
 
 
 @branched(6)
@@ -342,3 +410,55 @@ def swin(net: Network) -> None:
     rolled = net.roll(x, -1)
     x = net.add(x, net.roll(net.attention(rolled, 3), 1))
     net.concat(*[net.slice(x, start=s, step=2) for s in [(0, 0), (0, 1), (1, 0), (1, 1)]])
+
+
+@branched((5, 4), channels=4)
+def shufflenet(net: Network) -> None:
+    """Units of ShuffleNetV2: half of the channels pass, the other half are convolved."""
+    x = net.conv(net.input, 1, channels=4)
+    for i in range(2):
+        passed = net.channel_slice(x, stop=2)
+        y = net.conv(net.channel_slice(x, 2, name=f"half{i}"), 1)
+        y = net.conv(net.conv(y, 3, padding=1, groups=2), 1)
+        x = net.channel_shuffle(net.concat(passed, y), 2, name=f"shuffled{i}")
+    net.conv(x, 2, groups=2, channels=2)
+
+
+@branched((4, 4), channels=6)
+def grouped_shuffled(net: Network) -> None:
+    """ShuffleNet: a shuffle lets the groups of one convolution meet in the next."""
+    y = net.channel_shuffle(net.conv(net.input, 1, groups=3), 3)
+    y = net.conv(net.conv(y, 3, padding=1, groups=6), 1, groups=3)
+    net.add(net.input, y)
+
+
+@branched(9, channels=2)
+def views_read_by_many(net: Network) -> None:
+    """Views that several layers read, added to each other and to single channels."""
+    x = net.conv(net.input, 3, padding=1, channels=6)
+    first, middle, last = (net.channel_slice(x, i, i + 2) for i in (0, 2, 4))
+    y = net.add(first, net.conv(middle, 3, padding=1), net.channel_take(x, [5]))
+    net.multiply(y, net.concat(net.channel_slice(first, 1), net.channel_slice(last, stop=1)))
+    net.concat(net.output, middle, net.channel_take(middle, [1, 1, 0]))
+    net.channel_slice(net.conv(net.output, 3), stop=1)
+
+
+@branched(8, channels=4)
+def res2net(net: Network) -> None:
+    """Every quarter of the channels is convolved with what the one before made."""
+    quarters = [net.channel_slice(net.input, i, i + 1) for i in range(4)]
+    y = net.conv(quarters[1], 3, padding=1)
+    made = [quarters[0], y]
+    for quarter in quarters[2:]:
+        y = net.conv(net.add(y, quarter), 3, padding=1)
+        made.append(y)
+    net.conv(net.concat(*made), 1, channels=2)
+
+
+@branched((4, 4), channels=4, gates="follow")
+def gates_of_channels(net: Network) -> None:
+    """Gates of one channel, of all channels, and of a view."""
+    x = net.conv(net.input, 3, padding=1, groups=4)
+    x = net.gate(x, net.channel_pool(x))
+    x = net.gate(x, net.conv(net.global_pool(x), 1, groups=2))
+    net.gate(x, net.channel_slice(net.linear(x, 6), 2))

@@ -23,6 +23,11 @@ NEEDED: dict[str, dict[str, Any]] = {
     "pad": {"padding": 1},
     "crop": {"amount": 1},
     "roll": {"shift": 1},
+    "channel_take": {"order": [1, 0, 3, 2]},
+    "channel_shuffle": {"groups": 2},
+    "channel_pool": {"channels": 4},
+    "pixel_shuffle": {"block": 1},
+    "pixel_unshuffle": {"block": 1},
 }
 UNARY = [op for op in LAYER_METHODS if op not in ("add", "multiply", "concat", "gate")]
 PER_AXIS = "wanted an integer >= 1, or 2 of them"
@@ -76,6 +81,25 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
     ("avg_pool", "ceil_mode", [1, 0, None, "false"], TRUTH),
     ("adaptive_pool", "size", [0, -1, 1.5, None, True, "3", [1, 0]], PER_AXIS),
     ("attention", "window", [0, -1, 1.5, True, "3", [1, 0]], PER_AXIS),
+    ("attention", "dilation", [0, -1, 1.5, "3", [1, 0]], "wanted 1 where attention has no"),
+    ("concat", "constant", [-1, 1.5, "1", None, True], "wanted an integer >= 0"),
+    *[
+        ("channel_slice", key, [1.5, "1", True, [1]], "wanted an integer as in a Python slice, or")
+        for key in ("start", "stop", "step")
+    ],
+    ("channel_slice", "step", [0], "wanted an integer as in a Python slice"),
+    ("channel_take", "order", [3, None, [], "01", [4], [0, -1], [0.5], [True]], "from 0 to 3"),
+    ("channel_take", "order", [[5] * 99], "got a list of 99, wanted channels from 0 to 3"),
+    *[
+        (op, key, [0, -1, 1.5, "2", None, True, [2]], "wanted an integer >= 1")
+        for op, key in [("channel_shuffle", "groups"), ("channel_pool", "channels")]
+    ],
+    *[
+        (op, "block", [0, -1, 1.5, "2", None, True, [2], [1, 0]], PER_AXIS)
+        for op in ("pixel_shuffle", "pixel_unshuffle")
+    ],
+    ("pixel_shuffle", "block", [LARGEST_AXIS, [1, 1 << 15]], "wanted at most 16384 places"),
+    ("pixel_unshuffle", "block", [[3, 4], [8, 1], [7, 16]], "a divisor of every size of \\(7, 8"),
     ("upsample", "scale", [0, -1, True, "x", [2], [2, 0], float("nan"), float("inf")], "positive"),
     ("upsample", "scale", [0.01], "wanted an output of at least 1 per axis, not \\(0, 0\\)"),
     ("upsample", "mode", ["area", "", None], "wanted one of 'nearest', 'linear', 'cubic'"),
@@ -167,6 +191,14 @@ def test_every_parameter_has_a_wrong_value() -> None:
             lambda n: n.attention("input", 3, shift=3),
             "shift: got 3, wanted less than the window 3",
         ),
+        (
+            lambda n: n.attention("input", (4, 3), shift=6, dilation=2),
+            "shift: got 6, wanted less than the window 6 on axis 1",
+        ),
+        (
+            lambda n: n.attention("input", 3, dilation=(1, 0)),
+            r"dilation: got \(1, 0\), wanted an integer >= 1, or 2 of them",
+        ),
         (lambda n: n.attention("input", 3, shift=-1), "shift: got -1, wanted an integer >= 0"),
         (lambda n: n.slice("input", 5, 2), r"slice: stop: nothing is left of \(7, 8\) between 5"),
         (lambda n: n.add(), "add: xs: got no feature map, wanted at least one"),
@@ -189,6 +221,30 @@ def test_every_parameter_has_a_wrong_value() -> None:
         (
             lambda n: n.gate("input", n.conv("input", 3)),
             r"gate: factor: shape \(5, 6\) cannot be broadcast to \(7, 8\), wanted 1 or the same",
+        ),
+        (
+            lambda n: n.gate("input", n.conv("input", 1, channels=3)),
+            "gate: factor: channels: got 3, wanted 1 or 4; reads 'input'",
+        ),
+        (
+            lambda n: n.channel_slice("input", 3, 1),
+            "channel_slice: stop: no channel is left of 4 in 3:1:None; reads 'input'",
+        ),
+        (
+            lambda n: n.channel_shuffle("input", 3),
+            "channel_shuffle: groups: 3 does not divide 4 channels",
+        ),
+        (
+            lambda n: n.channel_pool("input", 8),
+            "channel_pool: channels: 8 does not divide 4 channels",
+        ),
+        (
+            lambda n: n.pixel_shuffle("input", (3, 2)),
+            "pixel_shuffle: block: 6 places in a block do not divide 4 channels",
+        ),
+        (
+            lambda n: n.channel_shuffle(n.conv("input", 1, channels=1 << 23), 2),
+            "channel_shuffle: channels: 8388608 of them in an order of their own, at most 4194304",
         ),
         (
             lambda n: n.conv_transpose("input", 1, LARGEST_AXIS),
@@ -299,10 +355,10 @@ def test_a_network_cannot_be_changed_through_what_it_shows() -> None:
 @pytest.mark.parametrize("shape", [9, (9,), (9, 8), (9, 8, 7)])
 @pytest.mark.parametrize("op", UNARY)
 def test_one_two_and_three_axes(op: str, shape: Any) -> None:
-    net = Network(shape, channels=2)
+    net = Network(shape, channels=4)
     x = getattr(net, op)("input", **NEEDED.get(op, {}))
     assert len(x.shape) == net.ndim == len(np.atleast_1d(shape))
-    assert x.channels == 2
+    assert x.channels == 4
 
 
 @pytest.mark.parametrize(
@@ -388,6 +444,56 @@ def test_channels_of_what_layers_make() -> None:
     assert net.add(single, single).channels == 1
     assert net.linear(wide, 10).channels == 10
     assert net.gate(wide, net.global_pool(single)) is wide
+
+
+def test_views_stand_for_channels_of_a_map() -> None:
+    net = Network(9, channels=8)
+    view = net.channel_slice("input", 6, 1, -2, name="half")  # 6, 4, 2
+    assert (view.channels, view.index, view.shape, len(net)) == (3, 0, (9,), 1)
+    assert net["half"] is view is net.output
+    shuffled = net.channel_shuffle(net.concat("input", "half", constant=1), 3)  # of 12
+    assert shuffled.view == (0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11)
+    nested = net.channel_slice(net.channel_take("half", [2, 0, 0]), 1)
+    assert (nested.view, nested.name) == ((6, 6), "channel_slice1")
+    assert net.channel_slice(net.channel_slice("input", 1), step=3).view == range(1, 8, 3)
+    assert net.results[:3] == ("half", "concat1", "channel_shuffle1")
+    with pytest.raises(eg.LayerError, match="'half' belongs to another network"):
+        Network(9, channels=8).conv(view, 1)
+
+
+def joined(link: Any) -> list[tuple[int, int]]:
+    """Pairs of (channel read, channel made) of a link's parts, in order."""
+    found = []
+    for part in link.parts:
+        mix = part.mix
+        n, m = len(mix.makes) // mix.groups, len(mix.reads) // mix.groups
+        for g in range(mix.groups):
+            made, read = mix.makes[g * n : (g + 1) * n], mix.reads[g * m : (g + 1) * m]
+            found += [(source, out) for out in made for source in read]
+    return found
+
+
+def test_which_channels_layers_join() -> None:
+    net = Network(8, channels=4)
+    conv = net.conv("input", 1, groups=2, channels=2)
+    assert joined(conv.links[0]) == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    odd = net.channel_slice("input", 3, None, -2)  # 3, 1
+    assert joined(net.conv(odd, 1).links[0]) == [(3, 0), (1, 0), (3, 1), (1, 1)]
+    assert joined(net.max_pool(odd, 2).links[0]) == [(3, 0), (1, 1)]
+    both = net.concat(odd, "input", constant=3)
+    assert [joined(link) for link in both.links] == [
+        [(3, 0), (1, 1)],
+        [(0, 2), (1, 3), (2, 4), (3, 5)],
+    ]
+    assert both.channels == 9
+    single = net.channel_pool(odd)
+    assert joined(single.links[0]) == [(3, 0), (1, 0)]
+    assert [joined(link) for link in net.add(single, "input").links] == [
+        [(0, 0), (0, 1), (0, 2), (0, 3)],
+        [(0, 0), (1, 1), (2, 2), (3, 3)],
+    ]
+    assert joined(net.pixel_shuffle("input", 2).links[0]) == [(0, 0), (2, 1), (1, 0), (3, 1)]
+    assert joined(net.pixel_unshuffle(odd, 2).links[0]) == [(3, 0), (1, 2), (3, 1), (1, 3)]
 
 
 def test_what_it_shows() -> None:

@@ -66,11 +66,12 @@ def windows(m, shape):
 def is_whole(m, shape, axis):
     if shape[axis] == 1:
         return False
-    window = m.params.get("window")
+    window, dilation = m.params.get("window"), each(m.params.get("dilation", 1), 9)[axis]
+    whole = window is None or (each(window, 9)[axis] >= shape[axis] and dilation == 1)
     return (
         m.op in ("global_pool", "linear")
         or (m.op == "adaptive_pool" and m.shape[axis] == 1)
-        or (m.op == "attention" and (window is None or each(window, 9)[axis] >= shape[axis]))
+        or (m.op == "attention" and whole)
     )
 
 
@@ -98,8 +99,8 @@ def reads(net, m, branch, unit, axis=None):
             lines.append(range(shape[a]))
             continue
         j, phase = divmod(u, len(found[a].phases))
-        hull = found[a].phases[phase] or (0, -1)
-        lines.append(range(hull[0] + found[a].advance * j, hull[1] + found[a].advance * j + 1))
+        hull, moved = found[a].phases[phase] or (0, -1), found[a].advance * j
+        lines.append(range(hull[0] + moved, hull[1] + moved + 1, found[a].step))
     return list(itertools.product(*lines))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import Position, conv_geometry, each, sides
+from oracles import Position, conv_geometry, each, sides, transparent
 
 from erfgraph.network import Network
 
@@ -117,6 +117,17 @@ def upsample(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
     return F.interpolate(x, scale_factor=tuple(map(float, each(p["scale"], x.ndim - 2))))
 
 
+def pixel_shuffle(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    """With channels collapsed, every position of a block copies the one it comes from."""
+    for axis, times in enumerate(each(p["block"], x.ndim - 2), start=2):
+        x = x.repeat_interleave(times, axis)
+    return x
+
+
+def pixel_unshuffle(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
+    return pool(x, {"kernel": p["block"]})
+
+
 def dense(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
     return x.sum(dim=tuple(range(2, x.ndim)), keepdim=True)
 
@@ -140,6 +151,9 @@ OPERATIONS = {
     "slice": slice_,
     "roll": roll,
     "upsample": upsample,
+    "channel_pool": lambda x, p: x.clone(),
+    "pixel_shuffle": pixel_shuffle,
+    "pixel_unshuffle": pixel_unshuffle,
 }
 
 
@@ -147,13 +161,12 @@ def forward(net: Network, x: torch.Tensor) -> list[torch.Tensor]:
     """Every feature map of the network for an input of shape (1, 1, *spatial)."""
     made = [x]
     index_of = {"input": 0}
-    for layer in net.layers:
+    for layer, name in zip(net.layers, net.results, strict=True):
         inputs = [index_of[name] for name in layer.inputs]
-        if layer.op == "identity" or (layer.op == "gate" and net.gates == "transparent"):
-            if layer.name:
-                index_of[layer.name] = inputs[0]
+        if transparent(net, layer.op):
+            index_of[layer.name or name] = inputs[0]
             continue
-        index_of[net.maps[len(made)].name] = len(made)
+        index_of[name] = len(made)
         maps = [made[i] for i in inputs]
         if layer.op in ("add", "concat", "multiply", "gate"):
             made.append(sum(m.expand_as(maps[0]) for m in maps))

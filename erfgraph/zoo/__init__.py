@@ -1,26 +1,41 @@
 """Architectures by name, each written as an architecture.
 
 A module of this package defines a function that adds layers to a `Network`, and rows of its
-`ARCHITECTURES` table that call it with other numbers. Names of networks and feature maps are
-torchvision's where torchvision has the model.
+`ARCHITECTURES` table that call it with other numbers; a file with such a table is all that it
+takes. Names of networks and feature maps are torchvision's where torchvision has the model.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from erfgraph.arithmetic import receptive_field
 from erfgraph.errors import unknown_name
 from erfgraph.network import Network, PerAxis
-from erfgraph.zoo import resnet, vgg
 from erfgraph.zoo.architecture import Architecture
 
-ZOO: dict[str, Architecture] = {
-    row.name: row for module in (vgg, resnet) for row in module.ARCHITECTURES
-}
+WEIGHTED = ("conv", "conv_transpose", "linear", "attention")  # layers that depth counts
+
+
+def _rows() -> Iterator[Architecture]:
+    """The rows of every module of this package that has a table of them."""
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        yield from getattr(module, "ARCHITECTURES", ())
+
+
+ZOO: dict[str, Architecture] = {row.name: row for row in _rows()}
 
 
 def build(
-    name: str, shape: PerAxis | None = None, channels: int | None = None, head: bool = False
+    name: str,
+    shape: PerAxis | None = None,
+    channels: int | None = None,
+    head: bool = False,
+    gates: str = "transparent",
 ) -> Network:
     """A network of the zoo.
 
@@ -30,9 +45,11 @@ def build(
     shape : int or sequence of int, optional
         Spatial shape of the input; default the size it was trained on.
     channels : int, optional
-        Channels of the input; default 3.
+        Channels of the input; default those it was trained on.
     head : bool, optional
         Whether to add what follows the last feature map: pooling and classifier.
+    gates : {"transparent", "follow"}, optional
+        Whether paths also run through gates (squeeze-and-excitation), as in `Network`.
 
     Returns
     -------
@@ -54,7 +71,10 @@ def build(
         raise unknown_name("architecture", name, ZOO)
     row = ZOO[name]
     net = Network(
-        row.input_shape if shape is None else shape, 3 if channels is None else channels, name
+        row.input_shape if shape is None else shape,
+        row.channels if channels is None else channels,
+        name,
+        gates,
     )
     row.layers(net, net.input, head=head)
     return net
@@ -66,17 +86,58 @@ def describe(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``paper``, ``input_shape``, and of the last feature map before the head:
-        ``feature_maps`` (how many there are), ``convolutions``, ``stride`` (input size over
-        its size, per axis).
+        ``name``, ``paper``, ``input_shape``, ``channels`` (of the input); ``feature_maps``
+        (how many there are) and ``convolutions`` (transposed ones and those within gates
+        included); and of the last feature map before the head its ``depth`` (the most
+        convolutions, linear and attention layers on one way to it), ``field`` (size of the
+        theoretical receptive field per axis, padding counted) and ``stride`` (input positions
+        from one unit to the next, per axis).
+
+    Examples
+    --------
+    >>> found = describe("resnet50")
+    >>> found["convolutions"], found["depth"], found["field"], found["stride"]
+    (53, 49, [427, 427], [32, 32])
     """
     row, net = ZOO[name], build(name)
-    pairs = zip(net.input.shape, net.output.shape, strict=True)
+    field, stride = _field(net)
     return {
         "name": name,
         "paper": row.paper,
         "input_shape": list(row.input_shape),
+        "channels": row.channels,
         "feature_maps": len(net),
-        "convolutions": sum(m.op == "conv" for m in net.maps),
-        "stride": [round(n / m) for n, m in pairs],
+        "convolutions": sum(m.op in ("conv", "conv_transpose") for m in net.maps),
+        "depth": _depth(net),
+        "field": list(field),
+        "stride": list(stride),
     }
+
+
+def _depth(net: Network) -> int:
+    """The most layers with weights on a way from the input to the output."""
+    depths: list[int] = []
+    for m in net.maps:
+        below = max((depths[link.src] for link in m.links), default=0)
+        depths.append(below + (m.op in WEIGHTED))
+    return depths[net.output.index]
+
+
+_FIELDS: dict[Hashable, tuple[Sequence[int], Sequence[float]]] = {}
+
+
+def _field(net: Network) -> tuple[Sequence[int], Sequence[float]]:
+    """Size and stride of the output's field, computed once for networks that differ in widths."""
+    geometry = tuple(
+        (m.shape, m.op, *(link.src for link in m.links), str(_without_channels(m.params)))
+        for m in net.maps
+    )
+    key = (net.output.index, geometry)
+    if key not in _FIELDS:
+        found = receptive_field(net).to_dict()
+        _FIELDS[key] = found["size"], found["stride"]
+    return _FIELDS[key]
+
+
+def _without_channels(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in ("channels", "groups")}

@@ -21,9 +21,12 @@ class Architecture:
         Where it was published.
     input_shape : tuple of int
         Spatial shape of the input it was trained on.
+    channels : int
+        Channels of that input.
     """
 
     name: str
     layers: Callable[..., FeatureMap]
     paper: str
     input_shape: tuple[int, ...] = (224, 224)
+    channels: int = 3

@@ -1,7 +1,8 @@
-"""Residual networks (He et al. 2016), as torchvision and as TF-slim build them.
+"""Residual networks (He et al. 2016) and their wide and grouped kin.
 
-They differ in where a stage strides: torchvision in the first block of a stage, TF-slim in
-the last block of the stage before. So their fields differ, 427 against 483 for ResNet-50.
+torchvision and TF-slim differ in where a stage strides: torchvision in the first block of a
+stage, TF-slim in the last block of the stage before. So their fields differ, 427 against 483
+for ResNet-50.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 from functools import partial
 
 from erfgraph.network import FeatureMap, Network
+from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
 
 PAPER = "He et al. 2016, arXiv:1512.03385"
+WIDE = "Zagoruyko and Komodakis 2016, arXiv:1605.07146"
+GROUPED = "Xie et al. 2017, arXiv:1611.05431"
 WIDTHS = (64, 128, 256, 512)
 BLOCKS = {
     18: (2, 2, 2, 2),
@@ -24,61 +28,87 @@ BLOCKS = {
 
 def basic(net: Network, x: FeatureMap, name: str, width: int, stride: int) -> FeatureMap:
     """Two 3x3 convolutions, the first strided."""
-    x = net.conv(x, 3, stride, 1, channels=width, name=f"{name}.conv1")
-    net.identity(x, name=f"{name}.bn1")
-    x = net.conv(x, 3, padding=1, channels=width, name=f"{name}.conv2")
-    return net.identity(x, name=f"{name}.bn2")
-
-
-def bottleneck(net: Network, x: FeatureMap, name: str, width: int, stride: int) -> FeatureMap:
-    """1x1, 3x3 and 1x1 convolutions, the 3x3 strided, the last four times as wide."""
-    for i, (kernel, step, channels) in enumerate(
-        ((1, 1, width), (3, stride, width), (1, 1, 4 * width)), start=1
-    ):
-        x = net.conv(x, kernel, step, kernel // 2, channels=channels, name=f"{name}.conv{i}")
-        net.identity(x, name=f"{name}.bn{i}")
+    for i, step in ((1, stride), (2, 1)):
+        x = blocks.conv(net, x, f"{name}.conv{i}", width, stride=step, then=(f"{name}.bn{i}",))
     return x
 
 
-def stem(net: Network, x: FeatureMap, pool_padding: int | str) -> FeatureMap:
+def bottleneck(
+    net: Network,
+    x: FeatureMap,
+    name: str,
+    width: int,
+    stride: int,
+    dilation: int = 1,
+    groups: int = 1,
+    group_width: int = 64,
+) -> FeatureMap:
+    """1x1, 3x3 and 1x1 convolutions, the 3x3 strided, the last four times `width`."""
+    inner = width * group_width // 64 * groups
+    x = blocks.conv(net, x, f"{name}.conv1", inner, 1, then=(f"{name}.bn1",))
+    x = blocks.conv(
+        net,
+        x,
+        f"{name}.conv2",
+        inner,
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
+        then=(f"{name}.bn2",),
+    )
+    return blocks.conv(net, x, f"{name}.conv3", 4 * width, 1, then=(f"{name}.bn3",))
+
+
+def stem(net: Network, x: FeatureMap, pool_padding: int | str, prefix: str = "") -> FeatureMap:
     """A strided 7x7 convolution and a strided 3x3 max pool."""
-    x = net.conv(x, 7, 2, 3, channels=64, name="conv1")
-    for name in ("bn1", "relu"):
-        net.identity(x, name=name)
-    return net.max_pool(x, 3, 2, pool_padding, name="maxpool")
+    then = (f"{prefix}bn1", f"{prefix}relu")
+    x = blocks.conv(net, x, f"{prefix}conv1", 64, 7, 2, then=then)
+    return net.max_pool(x, 3, 2, pool_padding, name=f"{prefix}maxpool")
 
 
 def joined(net: Network, x: FeatureMap, skip: FeatureMap, name: str) -> FeatureMap:
     """The end of a block: its branch plus its skip, then a ReLU."""
-    x = net.add(x, skip, name=name)
-    return net.identity(x, name=f"{name}.relu")
+    return net.identity(net.add(x, skip, name=name), name=f"{name}.relu")
 
 
-def classifier(net: Network, x: FeatureMap) -> FeatureMap:
-    """Global average pooling and a linear layer."""
-    x = net.global_pool(x, name="avgpool")
-    return net.linear(x, channels=1000, name="fc")
+def resnet(
+    net: Network,
+    x: FeatureMap,
+    depth: int,
+    head: bool = False,
+    groups: int = 1,
+    group_width: int = 64,
+    dilated: tuple[bool, bool, bool] = (False, False, False),
+    prefix: str = "",
+) -> FeatureMap:
+    """torchvision's placement: the first block of a stage strides.
 
-
-def resnet(net: Network, x: FeatureMap, depth: int, head: bool = False) -> FeatureMap:
-    """torchvision's placement: the first block of a stage strides."""
-    block, expansion = (basic, 1) if depth < 50 else (bottleneck, 4)
-    x = stem(net, x, 1)
+    `dilated` says of the last three stages which trade their stride for dilation; the first
+    block of such a stage keeps the dilation of the stage before.
+    """
+    expansion = 1 if depth < 50 else 4
+    dilation = 1
+    x = stem(net, x, 1, prefix)
     for stage, (repeats, width) in enumerate(zip(BLOCKS[depth], WIDTHS, strict=True), start=1):
+        stride, before = (1 if stage == 1 else 2), dilation
+        if stage > 1 and dilated[stage - 2]:
+            stride, dilation = 1, dilation * 2
         for i in range(repeats):
-            name = f"layer{stage}.{i}"
-            stride = 2 if stage > 1 and i == 0 else 1
-            skip = x
-            branch = block(net, x, name, width, stride)
-            if stride > 1 or x.channels != expansion * width:
-                skip = net.conv(
-                    x, 1, stride, channels=expansion * width, name=f"{name}.downsample.0"
+            name = f"{prefix}layer{stage}.{i}"
+            step, spacing = (stride, before) if i == 0 else (1, dilation)
+            branch = (
+                basic(net, x, name, width, step)
+                if expansion == 1
+                else bottleneck(net, x, name, width, step, spacing, groups, group_width)
+            )
+            if step > 1 or x.channels != expansion * width:
+                then = (f"{name}.downsample.1", f"{name}.downsample")
+                x = blocks.conv(
+                    net, x, f"{name}.downsample.0", expansion * width, 1, step, then=then
                 )
-                for suffix in ("downsample.1", "downsample"):
-                    net.identity(skip, name=f"{name}.{suffix}")
-            x = joined(net, branch, skip, name)
-        net.identity(x, name=f"layer{stage}")
-    return classifier(net, x) if head else x
+            x = joined(net, branch, x, name)
+        net.identity(x, name=f"{prefix}layer{stage}")
+    return blocks.fc(net, x) if head else x
 
 
 def resnet_v1(net: Network, x: FeatureMap, depth: int, head: bool = False) -> FeatureMap:
@@ -100,7 +130,7 @@ def resnet_v1(net: Network, x: FeatureMap, depth: int, head: bool = False) -> Fe
                 skip = net.max_pool(x, 1, stride, name=f"{name}.downsample.0")
             x = joined(net, branch, skip, name)
         net.identity(x, name=f"layer{stage}")
-    return classifier(net, x) if head else x
+    return blocks.fc(net, x) if head else x
 
 
 ARCHITECTURES = (
@@ -108,5 +138,17 @@ ARCHITECTURES = (
     *(
         Architecture(f"resnet_v1_{depth}", partial(resnet_v1, depth=depth), PAPER)
         for depth in (50, 101, 152)
+    ),
+    *(
+        Architecture(f"wide_resnet{depth}_2", partial(resnet, depth=depth, group_width=128), WIDE)
+        for depth in (50, 101)
+    ),
+    *(
+        Architecture(
+            f"resnext{depth}_{groups}x{width}d",
+            partial(resnet, depth=depth, groups=groups, group_width=width),
+            GROUPED,
+        )
+        for depth, groups, width in ((50, 32, 4), (101, 32, 8), (101, 64, 4))
     ),
 )

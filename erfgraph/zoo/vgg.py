@@ -5,39 +5,36 @@ from __future__ import annotations
 from functools import partial
 
 from erfgraph.network import FeatureMap, Network
+from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
 
 PAPER = "Simonyan and Zisserman 2015, arXiv:1409.1556"
 WIDTHS = (64, 128, 256, 512, 512)
+DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
-def vgg(net: Network, x: FeatureMap, depths: tuple[int, ...], head: bool = False) -> FeatureMap:
+def vgg(
+    net: Network, x: FeatureMap, depth: int, norm: bool = False, head: bool = False
+) -> FeatureMap:
     """Five stages of 3x3 convolutions, each ended by a 2x2 max pool."""
     index = 0
-    for depth, width in zip(depths, WIDTHS, strict=True):
-        for _ in range(depth):
-            x = net.conv(x, 3, padding=1, channels=width, name=f"features.{index}")
-            net.identity(x, name=f"features.{index + 1}")  # ReLU
-            index += 2
+    for repeats, width in zip(DEPTHS[depth], WIDTHS, strict=True):
+        for _ in range(repeats):
+            after = range(index + 1, index + (3 if norm else 2))  # batch norm, ReLU
+            then = tuple(f"features.{i}" for i in after)
+            x = blocks.conv(net, x, f"features.{index}", width, then=then)
+            index = after.stop
         x = net.max_pool(x, 2, name=f"features.{index}")
         index += 1
     net.identity(x, name="features")
     if head:
         x = net.adaptive_pool(x, 7, name="avgpool")
-        for index, width in ((0, 4096), (3, 4096), (6, 1000)):
-            x = net.linear(x, channels=width, name=f"classifier.{index}")
-            for after in (1, 2) if width == 4096 else ():  # ReLU and dropout
-                net.identity(x, name=f"classifier.{index + after}")
-        net.identity(x, name="classifier")
+        x = blocks.sequence(net, x, "classifier", (4096, None, None, 4096, None, None, 1000))
     return x
 
 
 ARCHITECTURES = tuple(
-    Architecture(name, partial(vgg, depths=depths), PAPER)
-    for name, depths in (
-        ("vgg11", (1, 1, 2, 2, 2)),
-        ("vgg13", (2, 2, 2, 2, 2)),
-        ("vgg16", (2, 2, 3, 3, 3)),
-        ("vgg19", (2, 2, 4, 4, 4)),
-    )
+    Architecture(f"vgg{depth}{suffix}", partial(vgg, depth=depth, norm=norm), PAPER)
+    for depth in DEPTHS
+    for suffix, norm in (("", False), ("_bn", True))
 )

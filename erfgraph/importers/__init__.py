@@ -1,0 +1,27 @@
+"""Networks from models of other libraries: one table of operations each.
+
+A model is recorded once (`torch_import`, `onnx_import`, `keras_import`), each operation is
+translated by one row of a table, and the rows share what they are made of:
+
+- `layout`: how the dimensions of a tensor hold a feature map's axes and channels;
+- `values`: traced tensors and constants;
+- `arrange`, `moves`, `merging`, `concat`, `contract`: what operations do to them.
+"""
+
+from __future__ import annotations
+
+from erfgraph.importers.rows import Call, Row, constant, layer, merge, transparent
+from erfgraph.importers.translate import UnknownOperationError
+from erfgraph.importers.values import Constant, Traced
+
+__all__ = [
+    "Call",
+    "Constant",
+    "Row",
+    "Traced",
+    "UnknownOperationError",
+    "constant",
+    "layer",
+    "merge",
+    "transparent",
+]

@@ -1,0 +1,304 @@
+"""Sums over dimensions: linear layers, matrix products, means; and attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from erfgraph.errors import LayerError
+from erfgraph.importers import layout
+from erfgraph.importers.layout import (
+    KEY,
+    REPEAT,
+    Atom,
+    Dim,
+    Dims,
+    channel_order,
+    channels,
+    is_channel,
+    is_spatial,
+    joined,
+    row_major,
+    size_of,
+)
+from erfgraph.importers.merging import join
+from erfgraph.importers.tracer import Tracer, cannot, tidy
+from erfgraph.importers.values import Constant, Traced
+
+
+def contract(
+    t: Tracer, v: Traced, reduced: Sequence[int], how: str, features: int | None = None
+) -> Traced:
+    """Reduce dimensions of a tensor to one number each, or to features.
+
+    Parameters
+    ----------
+    t : Tracer
+    v : Traced
+    reduced : sequence of int
+        Dimensions, of channels or positions or both.
+    how : {"linear", "avg_pool", "max_pool"}
+        Whether a weighted sum makes each of some features, or a pool is taken.
+    features : int, optional
+        For ``"linear"``: how many; they stand in the last of the dimensions.
+
+    Returns
+    -------
+    Traced
+        With the reduced dimensions kept, of size 1 or of features.
+    """
+    v = t.real(v)
+    reduced = sorted(d % v.ndim for d in reduced)
+    atoms = [a for d in reduced for a in v.dims[d]]
+    kept = [a for d, dim in enumerate(v.dims) if d not in reduced for a in dim]
+    groups = [a for a in kept if is_channel(a)]
+    mixed = [a for a in atoms if is_channel(a)]
+    n = math.prod(a.size for a in groups)
+    x = t.view(v.map, channel_order([*groups, *mixed]))
+    dims = [() if d in reduced else dim for d, dim in enumerate(v.dims)]
+    digits = [a for a in atoms if is_spatial(a)]
+    if digits:
+        kernel, dilation, dims = _windows(v, digits, dims)
+        full = [k == size for k, size in zip(kernel, x.shape, strict=True)]
+        stride = [k if d == 1 else 1 for k, d in zip(kernel, dilation, strict=True)]
+        spaced = tidy(dilation) if any(d > 1 for d in dilation) else None
+        if how == "linear" and all(full) and n == 1:
+            x = t.add("linear", x, channels=features)
+        elif how == "linear":
+            x = t.add(
+                "conv",
+                x,
+                kernel=tidy(kernel),
+                stride=tidy(stride),
+                dilation=spaced,
+                groups=n,
+                channels=n * (features or 1),
+            )
+        elif all(full):
+            x = t.add("global_pool", x, between=bool(mixed))
+        else:
+            x = t.add(
+                how,
+                x,
+                between=bool(mixed),
+                kernel=tidy(kernel),
+                stride=tidy(stride),
+                dilation=spaced,
+            )
+    elif how == "linear":
+        x = t.add("conv", x, kernel=1, groups=n, channels=n * (features or 1))
+    if how == "linear":
+        dims[reduced[-1]] = channels(features or 1)
+    elif mixed:
+        x = t.add("channel_pool", x, channels=n)
+    return Traced(x, row_major(dims)[0])
+
+
+def _windows(
+    v: Traced, digits: Sequence[Atom], dims: Sequence[Dim]
+) -> tuple[list[int], list[int], list[Dim]]:
+    """The windows that reduced digits of positions are: kernel and dilation per axis.
+
+    Inner digits are neighbouring positions, outer ones are equally spaced. The strides of the
+    digits that are left follow.
+    """
+    shape = v.map.shape
+    kernel, dilation = [1] * len(shape), [1] * len(shape)
+    for axis, size in enumerate(shape):
+        own = sorted((a for a in digits if a.axis == axis), key=lambda a: a.stride)
+        if not own:
+            continue
+        kernel[axis] = size_of(tuple(own))
+        run = joined(tuple(reversed(own)))
+        outer = run[0].stride * run[0].size == size
+        if len(run) > 1 or not (run[0].stride == 1 or outer):
+            raise cannot("a sum over middle digits of positions cannot be represented", v)
+        if run[0].stride > 1:
+            dilation[axis] = run[0].stride
+    made = []
+    for dim in dims:
+        atoms = []
+        for atom in dim:
+            if is_spatial(atom) and kernel[atom.axis] > 1 and dilation[atom.axis] == 1:
+                atom = atom._replace(stride=atom.stride // kernel[atom.axis])
+            atoms.append(atom)
+        made.append(joined(tuple(atoms)))
+    return kernel, dilation, made
+
+
+def linear(t: Tracer, v: Traced, features: int, d: int = -1) -> Traced:
+    """A linear layer over one dimension."""
+    return contract(t, v, [d], "linear", features)
+
+
+def reduce(
+    t: Tracer, v: Traced, at: Sequence[int] | None, keep: bool = False, how: str = "avg_pool"
+) -> Traced:
+    """A mean, sum, maximum or norm over dimensions; a map of its own once a layer reads it.
+
+    Parameters
+    ----------
+    t : Tracer
+    v : Traced
+    at : sequence of int, optional
+        Dimensions; default all.
+    keep : bool, optional
+        Whether they stay, with size 1.
+    how : {"avg_pool", "max_pool"}, optional
+    """
+    drop = sorted(d % v.ndim for d in (at or range(v.ndim)))
+    if v.keys is not None:
+        raise cannot("a sum of attention weights cannot be represented", v)
+
+    def without(dims: Dims) -> Dims:
+        return tuple(dim for d, dim in enumerate(dims) if keep or d not in drop)
+
+    def make() -> Traced:
+        found = contract(t, v, drop, how)
+        return replace(found, dims=without(found.dims))
+
+    atoms = [a for d in drop for a in v.dims[d] if a.axis != REPEAT]
+    left = without(tuple(() if d in drop else dim for d, dim in enumerate(v.dims)))
+    if not atoms:
+        return replace(t.real(v), dims=left) if len(left) != v.ndim else replace(v, dims=left)
+    return t.late(v, left, make, statistic=True)
+
+
+# --- products of two tensors --------------------------------------------------------------
+
+
+def matmul(t: Tracer, a: Traced | Constant, b: Traced | Constant) -> Traced:
+    """A matrix product, batched and broadcast as NumPy's.
+
+    With a constant it is a linear layer. A product of two traced tensors over channels gives
+    attention weights, and attention weights times values is attention: every query reads every
+    value, channel by channel. Any other product reads both its factors.
+    """
+    if isinstance(a, Traced) and isinstance(b, Traced):
+        return _product(t, a, b)
+    if isinstance(b, Constant):
+        assert isinstance(a, Traced)
+        if len(b.shape) == 1:
+            return _drop(contract(t, a, [-1], "linear", 1), a.ndim - 1)
+        return _batched(linear(t, a, b.shape[-1]), b.shape[:-2], 2)
+    assert isinstance(b, Traced)
+    at = -2 if b.ndim > 1 else -1
+    if len(a.shape) == 1:
+        return _drop(contract(t, b, [at], "linear", 1), (b.ndim + at) % b.ndim)
+    return _batched(contract(t, b, [at], "linear", a.shape[-2]), a.shape[:-2], 2)
+
+
+def _drop(v: Traced, d: int) -> Traced:
+    return replace(v, dims=v.dims[:d] + v.dims[d + 1 :])
+
+
+def _batched(v: Traced, batch: Sequence[int], core: int) -> Traced:
+    """The result with the batch dimensions of a constant that had more of them."""
+    if math.prod(batch) == 1 or len(batch) <= v.ndim - core:
+        return v
+    raise cannot("a product with a batch of constant matrices cannot be represented", v)
+
+
+def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
+    a, b = t.real(a), t.real(b)
+    if a.keys is not None and any(x.axis >= KEY for x in a.dims[-1]):
+        return _attend(t, a, b)
+    if b.keys is not None and any(x.axis >= KEY for x in b.dims[-2]):
+        turned = layout.swap(b.dims, -2 % b.ndim, -1 % b.ndim)
+        values = replace(a, dims=layout.swap(a.dims, -2 % a.ndim, -1 % a.ndim))
+        found = _attend(t, replace(b, dims=turned), values)
+        return replace(found, dims=layout.swap(found.dims, -2 % found.ndim, -1 % found.ndim))
+    rows, summed, cols = a.dims[-2], a.dims[-1], b.dims[-1]
+    over_channels = not any(map(is_spatial, (*summed, *b.dims[-2])))
+    if (
+        over_channels
+        and _positions(a)
+        and _positions(b)
+        and _positions_in(rows)
+        and (_positions_in(cols))
+    ):
+        keyed = tuple(x._replace(axis=KEY + x.axis) if is_spatial(x) else x for x in cols)
+        batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
+        return Traced(a.map, (*batch, rows, keyed), keys=b.map)
+    return _bilinear(t, a, b)
+
+
+def _positions(v: Traced) -> bool:
+    return any(is_spatial(x) for dim in v.dims for x in dim)
+
+
+def _positions_in(dim: Dim) -> bool:
+    return any(map(is_spatial, dim))
+
+
+def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:
+    """A product that reads both factors: each is summed by itself, then they are joined."""
+    left = contract(t, a, [-1], "linear", b.shape[-1])
+    right = contract(t, b, [-2], "linear", a.shape[-2])
+    return join(t, "add", left, right)
+
+
+def _attend(t: Tracer, weights: Traced, values: Traced) -> Traced:
+    """Values, summed over the positions that the weights' last dimension ranges over."""
+    keys = [x for x in weights.dims[-1] if x.axis >= KEY]
+    over = tuple(x._replace(axis=x.axis - KEY) for x in keys)
+    held = [x for x in values.dims[-2] if is_spatial(x)]
+    if [(x.axis, x.size, x.stride) for x in held] != list(over):
+        raise cannot("attention over other positions than its values have", values)
+    return attention(t, weights.dims[-2], weights.map.shape, values)
+
+
+def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Traced) -> Traced:
+    """Attention of queries to values: reads all positions of the values' dimension -2.
+
+    Parameters
+    ----------
+    t : Tracer
+    queries : Dim
+        Positions of the queries, dimension -2 of the result.
+    query_shape : tuple of int
+        Spatial shape of the map of the queries.
+    values : Traced
+
+    Returns
+    -------
+    Traced
+    """
+    values = t.real(values)
+    digits = [a for a in values.dims[-2] if is_spatial(a)]
+    if not digits:  # attention among channels mixes them at every position
+        return contract(t, values, [-2], "linear", size_of(queries))
+    shape = values.map.shape
+    asked = [a for a in queries if is_spatial(a)]
+    if query_shape != shape or asked != digits:
+        # other positions ask: they read what the values' positions give together
+        pooled = contract(t, values, [-2], "avg_pool")
+        grown = pooled.map
+        if query_shape != grown.shape:
+            grown = t.add("upsample", grown, size=tidy(query_shape))
+        dims = list(pooled.dims)
+        dims[-2] = queries
+        return Traced(grown, tuple(dims))
+    whole_map = all(
+        size_of(tuple(a for a in digits if a.axis == axis)) == n for axis, n in enumerate(shape)
+    )
+    if whole_map:
+        made = t.add("attention", values.map)
+    else:
+        kernel, dilation, _ = _windows(values, digits, values.dims)
+        spaced = tidy(dilation) if any(d > 1 for d in dilation) else None
+        made = t.add("attention", values.map, window=tidy(kernel), dilation=spaced)
+    return replace(values, map=made)
+
+
+def attended(t: Tracer, queries: Traced | Constant, values: Traced | Constant) -> Traced:
+    """Attention as one operation: every query reads all values."""
+    if not isinstance(values, Traced):
+        raise LayerError("attention to values that do not depend on the input")
+    if isinstance(queries, Constant):
+        pooled = contract(t, values, [-2], "avg_pool")
+        dims = list(pooled.dims)
+        dims[-2] = layout.repeats(queries.shape[-2])
+        return replace(pooled, dims=tuple(dims))
+    return attention(t, queries.dims[-2], queries.map.shape, values)

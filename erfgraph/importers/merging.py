@@ -1,0 +1,260 @@
+"""Where tensors meet: sums, products, gates, and what is only one activation written out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from erfgraph.errors import LayerError
+from erfgraph.featuremap import FeatureMap
+from erfgraph.importers import layout
+from erfgraph.importers.arrange import expanded, settle
+from erfgraph.importers.layout import (
+    REPEAT,
+    Atom,
+    Dim,
+    Dims,
+    aligned,
+    channel_order,
+    is_channel,
+    is_spatial,
+    row_major,
+    size_of,
+)
+from erfgraph.importers.tracer import Tracer, cannot, tidy
+from erfgraph.importers.values import Constant, Traced
+
+Operand = Traced | Constant | int | float | bool | None
+
+# what an operation makes of two functions of the same unit: a second reading of the unit, or
+# one activation of it
+SUMS = ("add", "sub", "max")
+FACTORS = ("mul", "div", "pow")
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Tensors brought to one arrangement of positions and channels.
+
+    Attributes
+    ----------
+    maps : list of FeatureMap
+        Channels in the same order; one channel may stand for all, and one position for all
+        of an axis.
+    dims : Dims
+        Of the result.
+    shape : tuple of int
+        Spatial shape of the result.
+    """
+
+    maps: list[FeatureMap]
+    dims: Dims
+    shape: tuple[int, ...]
+
+
+def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
+    """Bring tensors to one arrangement, broadcast as NumPy does.
+
+    Parameters
+    ----------
+    t : Tracer
+    values : sequence of Traced
+        Of shapes that broadcast to one; none of them late.
+    front : int, optional
+        A dimension along which they differ (concatenation): its channels come first, and it
+        is left empty in the result.
+
+    Raises
+    ------
+    LayerError
+        If one tensor has positions where another has others.
+    """
+    ndim = max(v.ndim for v in values)
+    values = [replace(v, dims=aligned(v.dims, ndim)) for v in values]
+    target = [() if d == front else _target([v.dims[d] for v in values]) for d in range(ndim)]
+    values = [_spread_out(t, v, target, front) for v in values]
+    shape = tuple(max(sizes) for sizes in zip(*(v.map.shape for v in values), strict=True))
+    maps = []
+    for v in values:
+        for d, dim in enumerate(target):
+            _check_same(v, d, dim, values)
+        order: list[Atom] = [] if front is None else [a for a in v.dims[front] if a.axis < 0]
+        for d, dim in enumerate(target):
+            if d != front:
+                order += _channel_part(v.dims[d], dim)
+        alone = v.map.channels == 1 and front is None
+        maps.append(v.map if alone else t.view(v.map, channel_order(order)))
+    return Met(maps, row_major(target)[0], shape)
+
+
+def _target(dims: Sequence[Dim]) -> Dim:
+    """What the result has in a dimension: positions before channels before copies."""
+    for kind in (is_spatial, is_channel):
+        for dim in dims:
+            if any(map(kind, dim)):
+                return dim
+    return max(dims, key=size_of)
+
+
+def _channel_part(dim: Dim, target: Dim) -> list[Atom]:
+    """The channels of a dimension; those of the target again and again where it has none."""
+    own = [a for a in dim if is_channel(a)]
+    return own or [Atom(REPEAT, a.size, 0) for a in target if is_channel(a)]
+
+
+def _spread_out(t: Tracer, v: Traced, target: Sequence[Dim], front: int | None) -> Traced:
+    """Channels that stand where the result has positions become positions."""
+    spatial = []
+    sizes: list[int] = []
+    for d, dim in enumerate(target):
+        own = v.dims[d]
+        if (
+            d == front
+            or not any(map(is_spatial, dim))
+            or not any(map(is_channel, own))
+            or any(map(is_spatial, own))
+        ):
+            sizes.append(size_of(own))
+        else:
+            spatial += [len(sizes) + i for i in range(len(dim))]
+            sizes += [a.size for a in dim]
+    if not spatial:
+        return v
+    split = replace(v, dims=layout.reshape(v.dims, sizes))
+    made = settle(t, split, None, spatial)
+    return replace(made, dims=layout.reshape(made.dims, [size_of(dim) for dim in v.dims]))
+
+
+def _check_same(v: Traced, d: int, target: Dim, values: Sequence[Traced]) -> None:
+    """Refuse a tensor whose dimension holds other positions than the result's."""
+    own = [(a.axis, a.size) for a in v.dims[d] if is_spatial(a)]
+    want = [(a.axis, a.size) for a in target if is_spatial(a)]
+    if own and own != want:
+        others = " and ".join(str(other.shape) for other in values)
+        raise cannot(f"tensors of shapes {others} have different positions in dimension {d}", v)
+
+
+# --- joining different maps ---------------------------------------------------------------
+
+
+def join(t: Tracer, op: str, a: Traced, b: Traced) -> Traced:
+    """Two tensors of different maps, added or multiplied position by position.
+
+    A factor that is broadcast over positions is a gate, and a term is first spread.
+    """
+    met = meet(t, [t.real(a), t.real(b)])
+    x, y = met.maps
+    if op == "multiply":
+        gate = _gate(t, x, y)
+        if gate is not None:
+            if gate[0].channels == 1 and gate[1].channels > 1:
+                wide = t.view(gate[0], (0,) * gate[1].channels)
+                gate = (wide, gate[1])
+            return Traced(t.add("gate", *gate), met.dims)
+    maps = [_to_shape(t, m, met.shape) for m in (x, y)]
+    return Traced(t.add(op, *maps), met.dims)
+
+
+def _gate(t: Tracer, x: FeatureMap, y: FeatureMap) -> tuple[FeatureMap, FeatureMap] | None:
+    """(what passes, its gate), if one of two factors is broadcast over positions."""
+    for big, small in ((x, y), (y, x)):
+        fits = all(n in (1, m) for n, m in zip(small.shape, big.shape, strict=True))
+        pooled = small.index in t.pooled and big.index not in t.pooled
+        if fits and (big.shape != small.shape or pooled):
+            return big, small
+    return None
+
+
+def _to_shape(t: Tracer, x: FeatureMap, shape: tuple[int, ...]) -> FeatureMap:
+    if x.shape == shape:
+        return x
+    return t.add("upsample", x, between=True, size=tidy(shape))
+
+
+# --- elementwise operations of two operands -----------------------------------------------
+
+
+def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
+    """An elementwise operation of two operands.
+
+    Parameters
+    ----------
+    t : Tracer
+    kind : {"add", "sub", "max", "mul", "div", "pow"}
+        What it is like.
+    a, b : Traced, Constant or number
+
+    Notes
+    -----
+    Functions of the same unit are told from different maps: ``x * sigmoid(x)`` is one
+    activation, ``x - mean(x)`` a normalisation, ``x + x`` reads x twice.
+    """
+    if not isinstance(a, Traced) or not isinstance(b, Traced):
+        v, other = (a, b) if isinstance(a, Traced) else (b, a)
+        if not isinstance(v, Traced):
+            raise LayerError(f"{kind}: neither operand depends on the input")
+        return with_constant(t, v, other)
+    if a.keys is not None or b.keys is not None:  # attention weights stay what they are
+        return a if a.keys is not None else b
+    if a.map.index == b.map.index and _same_units(a, b):
+        return _same_map(t, kind, a, b)
+    return join(t, "multiply" if kind in FACTORS else "add", a, b)
+
+
+def with_constant(t: Tracer, v: Traced, other: Operand) -> Traced:
+    """A traced tensor after an elementwise operation with something that is not."""
+    if not isinstance(other, Constant) or _fits(other.shape, v.shape):
+        return v
+    ndim = max(v.ndim, len(other.shape))
+    own = (1,) * (ndim - v.ndim) + v.shape
+    sizes = (1,) * (ndim - len(other.shape)) + other.shape
+    return expanded(t.real(v), [max(n, m) for n, m in zip(own, sizes, strict=True)])
+
+
+def _fits(small: Sequence[int], big: Sequence[int]) -> bool:
+    """Whether broadcasting leaves the larger shape as it is."""
+    if len(small) > len(big):
+        return False
+    tail = big[len(big) - len(small) :]
+    return all(n in (1, m) for n, m in zip(small, tail, strict=True))
+
+
+def _same_units(a: Traced, b: Traced) -> bool:
+    """Whether two tensors of one map have the same units at the same places."""
+    ndim = max(a.ndim, b.ndim)
+    for p, q in zip(aligned(a.dims, ndim), aligned(b.dims, ndim), strict=True):
+        mine, other = ([x for x in dim if is_spatial(x)] for dim in (p, q))
+        if mine and other and mine != other:
+            return False
+    return True
+
+
+def _same_map(t: Tracer, kind: str, a: Traced, b: Traced) -> Traced:
+    """Two functions of the same unit: one activation, a normalisation, or two readings."""
+    common = 0
+    for x, y in zip(a.late, b.late, strict=False):
+        if x is not y:
+            break
+        common += 1
+    shared = a.late[:common]
+    beyond = [v.late[common:] for v in (a, b)]
+    statistic = [bool(late) and all(step.statistic for step in late) for late in beyond]
+    passes: Traced | None = None
+    if kind in FACTORS:
+        if not beyond[0] or (statistic[1] and not statistic[0]) or all(statistic):
+            passes = a
+        elif not beyond[1] or statistic[0]:
+            passes = b
+        else:
+            passes = replace(a, late=shared)
+    elif kind == "sub" and any(statistic):
+        passes = b if statistic[0] and not statistic[1] else a
+    ndim = max(a.ndim, b.ndim)
+    pairs = zip(aligned(a.dims, ndim), aligned(b.dims, ndim), strict=True)
+    dims = tuple(_target(pair) for pair in pairs)
+    if passes is not None:
+        if layout.shape_of(dims)[ndim - passes.ndim :] == passes.shape:
+            return passes
+        return join(t, "multiply" if kind in FACTORS else "add", a, b)
+    base = replace(a, late=shared)
+    return t.late(base, dims, lambda: join(t, "add", a, b), statistic=all(statistic))

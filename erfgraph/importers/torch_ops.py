@@ -1,0 +1,198 @@
+"""PyTorch's operations: one row each, by the name of the ATen operation without overload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from erfgraph.importers import torch_shapes as shapes
+from erfgraph.importers import torch_sums as sums
+from erfgraph.importers import torch_windows as windows
+from erfgraph.importers.rows import Row, constant, merge, transparent, words
+
+ELEMENTWISE = words(
+    """
+abs absolute acos acosh alias alpha_dropout angle asin asinh atan atanh batch_norm bernoulli
+bitwise_not ceil celu clamp clamp_max clamp_min clip clone contiguous conj cos cosh deg2rad
+detach digamma dropout elu erf erfc erfinv exp exp2 expm1 fake_quantize_per_channel_affine
+fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout fix floor frac gelu
+group_norm hardshrink hardsigmoid hardswish hardtanh i0 instance_norm isfinite isinf isnan
+layer_norm leaky_relu lgamma lift_fresh lift_fresh_copy log log10 log1p log2 log_sigmoid
+log_softmax _log_softmax logical_not logit masked_fill mish nan_to_num neg negative positive
+prelu _prelu_kernel quantize_per_tensor reciprocal relu relu6 resolve_conj resolve_neg rms_norm
+round rrelu rsqrt selu sgn sigmoid sign signbit silu sin sinc sinh softmax _softmax softplus
+softshrink special_erf special_expit sqrt square tan tanh tanh_backward threshold to _to_copy
+triu tril trunc type_as dequantize
+_fused_rms_norm cosine_similarity renorm copysign
+"""
+)
+
+# shapes are used, values are not
+CONSTANTS = words(
+    """
+zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones
+new_full new_empty new_empty_strided zero fill empty_permuted
+"""
+)
+
+SUMS = ["add", "_add_relu", "logaddexp", "hypot"]
+DIFFERENCES = ["sub", "subtract", "rsub"]
+PRODUCTS = words(
+    """
+mul multiply div divide true_divide floor_divide remainder fmod pow float_power atan2 xlogy
+eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or
+logical_xor bitwise_and bitwise_or bitwise_xor __and__ __or__ heaviside
+"""
+)
+SILENT = words(
+    """
+_assert_tensor_metadata _assert_async _assert_scalar sym_constrain_range
+sym_constrain_range_for_size
+"""
+)
+
+
+def _by_axes(name: str, make: Callable[[int], Row]) -> dict[str, Row]:
+    return {name.format(n): make(n) for n in (1, 2, 3)}
+
+
+_ROWS: dict[str, Row] = {
+    **dict.fromkeys(ELEMENTWISE, transparent),
+    **dict.fromkeys(CONSTANTS, constant),
+    **dict.fromkeys(SUMS, merge("add")),
+    **dict.fromkeys(DIFFERENCES, merge("sub")),
+    **dict.fromkeys(PRODUCTS, merge("mul")),
+    **dict.fromkeys(SILENT, sums.nothing),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), windows.convolution),
+    **dict.fromkeys(
+        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), windows.transposed
+    ),
+    **dict.fromkeys(("convolution", "_convolution"), windows.any_convolution),
+    **_by_axes("max_pool{}d", windows.max_pool),
+    **_by_axes("max_pool{}d_with_indices", lambda n: windows.max_pool(n, True)),
+    **_by_axes("avg_pool{}d", windows.avg_pool),
+    **_by_axes("adaptive_avg_pool{}d", windows.adaptive_pool),
+    **_by_axes("_adaptive_avg_pool{}d", windows.adaptive_pool),
+    **_by_axes("adaptive_max_pool{}d", lambda n: windows.adaptive_pool(n, True)),
+    **_by_axes("max_unpool{}d", lambda n: windows.max_unpool),
+    **_by_axes("upsample_nearest{}d", lambda n: windows.nearest()),
+    **_by_axes("_upsample_nearest_exact{}d", lambda n: windows.nearest("nearest_exact")),
+    "upsample_linear1d": windows.interpolated("linear"),
+    "upsample_bilinear2d": windows.interpolated("linear"),
+    "upsample_trilinear3d": windows.interpolated("linear"),
+    "upsample_bicubic2d": windows.interpolated("cubic"),
+    "_upsample_bilinear2d_aa": windows.antialiased("linear"),
+    "_upsample_bicubic2d_aa": windows.antialiased("cubic"),
+    "pad": windows.padded,
+    "constant_pad_nd": windows.padded_by("constant"),
+    **_by_axes("reflection_pad{}d", lambda n: windows.padded_by("reflect")),
+    **_by_axes("replication_pad{}d", lambda n: windows.padded_by("replicate")),
+    "_pad_circular": windows.padded_by("circular"),
+    **dict.fromkeys(
+        (
+            "view",
+            "reshape",
+            "_unsafe_view",
+            "flatten",
+            "unflatten",
+            "view_as",
+            "reshape_as",
+            "_reshape_alias",
+            "view_copy",
+        ),
+        shapes.reshaped,
+    ),
+    **dict.fromkeys(("permute", "permute_copy"), shapes.permuted),
+    **dict.fromkeys(("transpose", "t", "numpy_T", "swapaxes", "swapdims"), shapes.swapped),
+    **dict.fromkeys(("adjoint", "mT"), lambda c, x: shapes.swapped(c, x, -2, -1)),
+    **dict.fromkeys(("movedim", "moveaxis"), shapes.moved),
+    "unsqueeze": shapes.unsqueezed,
+    "squeeze": shapes.squeezed,
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to", "expand_copy"), shapes.broadcast),
+    **dict.fromkeys(("repeat", "tile"), shapes.repeated),
+    "repeat_interleave": shapes.repeat_interleaved,
+    "slice": shapes.sliced,
+    "narrow": shapes.narrowed,
+    "select": shapes.selected,
+    **dict.fromkeys(
+        (
+            "split",
+            "chunk",
+            "split_with_sizes",
+            "tensor_split",
+            "unsafe_split",
+            "unsafe_chunk",
+            "unsafe_split_with_sizes",
+            "hsplit",
+            "vsplit",
+        ),
+        shapes.split,
+    ),
+    "unbind": shapes.unbound,
+    "flip": shapes.flipped,
+    "roll": shapes.rolled,
+    **dict.fromkeys(("cat", "concat", "concatenate"), shapes.concatenated),
+    "stack": shapes.stacked,
+    "index": shapes.indexed,
+    "index_select": shapes.picked,
+    "slice_scatter": shapes.scattered,
+    "copy": lambda c, x, src, *args: transparent(c, src),
+    "pixel_shuffle": shapes.pixel_shuffled,
+    "pixel_unshuffle": shapes.pixel_unshuffled,
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), shapes.channel_shuffled),
+    "unfold": shapes.unfolded,
+    "linear": sums.linear,
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot"), sums.product),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), sums.product_added),
+    "einsum": sums.summed,
+    "scaled_dot_product_attention": sums.attended,
+    **dict.fromkeys(
+        (
+            "_scaled_dot_product_flash_attention_for_cpu",
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_attention_math",
+        ),
+        sums.attended_pair,
+    ),
+    **dict.fromkeys(
+        (
+            "mean",
+            "sum",
+            "nansum",
+            "nanmean",
+            "var",
+            "std",
+            "norm",
+            "linalg_vector_norm",
+            "logsumexp",
+            "prod",
+            "any",
+            "all",
+            "linalg_norm",
+        ),
+        sums.reduced(),
+    ),
+    **dict.fromkeys(("amax", "amin"), sums.reduced("max_pool")),
+    **dict.fromkeys(("max", "min"), sums.extreme),
+    **dict.fromkeys(("var_mean", "std_mean", "aminmax"), sums.reduced(results=2)),
+    "where": sums.chosen,
+    **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), sums.largest),
+    **dict.fromkeys(("addcmul", "addcdiv"), sums.added_product),
+    "lerp": sums.interpolated_between,
+    "glu": sums.gated,
+    **dict.fromkeys(
+        (
+            "native_batch_norm",
+            "_native_batch_norm_legit",
+            "native_layer_norm",
+            "_native_batch_norm_legit_no_training",
+            "native_group_norm",
+            "cudnn_batch_norm",
+            "_batch_norm_with_update",
+            "native_dropout",
+        ),
+        sums.normalised(3),
+    ),
+}
+
+TABLE: dict[str, Row] = {f"aten.{name}": row for name, row in _ROWS.items()}

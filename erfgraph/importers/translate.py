@@ -1,0 +1,145 @@
+"""From recorded operations to a network: tables, constants, where to stop, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from erfgraph.errors import ErfgraphError, LayerError, excerpt
+from erfgraph.importers.rows import Call, Row, tensors, transparent
+from erfgraph.importers.tracer import Tracer
+from erfgraph.importers.values import Constant, Stopped, Traced
+
+
+class UnknownOperationError(LayerError):
+    """A model has an operation that no row translates."""
+
+
+@dataclass
+class Translator:
+    """Translates operations one by one, in the order in which a model runs them.
+
+    Attributes
+    ----------
+    t : Tracer
+    table : mapping of str to Row
+        By name of the operation, the caller's own rows included.
+    stop_at : collection of str
+        Names of operations, of modules or of nodes, at which to stop.
+    done : dict
+        How often each operation was translated.
+    """
+
+    t: Tracer
+    table: Mapping[str, Row]
+    stop_at: frozenset[str] = frozenset()
+    done: dict[str, int] = field(default_factory=dict)
+
+    def run(
+        self,
+        op: str,
+        name: str,
+        where: str,
+        shapes: Callable[[], Sequence[tuple[int, ...]]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        stops: Iterable[str] = (),
+    ) -> Any:
+        """Translate one operation.
+
+        Parameters
+        ----------
+        op : str
+            Its name in the table.
+        name : str
+            Name that its feature map gets.
+        where : str
+            Where it stands in the model, for errors.
+        shapes : callable
+            Gives the shapes of its results.
+        args, kwargs
+            With traced tensors as `Traced`, others as `Constant`.
+        stops : iterable of str
+            Other names that `stop_at` may mean it by.
+
+        Returns
+        -------
+        Traced, Constant, Stopped, list of them, or None
+
+        Raises
+        ------
+        UnknownOperationError
+            If the table has no such row.
+        LayerError
+            If the row cannot represent the operation; the message says where it stands.
+        """
+        given = [*args, *kwargs.values()]
+        stopped = _first(given, Stopped)
+        if stopped is not None:
+            return stopped
+        for stop in (op, name, *stops):
+            if stop in self.stop_at:
+                return Stopped(stop)
+        row = self.table.get(op)
+        if not any(isinstance(v, Traced) for v in tensors(given)):
+            made = [Constant(shape) for shape in shapes()]
+            return made[0] if len(made) == 1 else made
+        if row is None:
+            raise unknown_operation(op, where, self.table)
+        self.done[op] = self.done.get(op, 0) + 1
+        with self.t.named(name):
+            try:
+                return row(Call(self.t, op, tuple(shapes())), *args, **kwargs)
+            except ErfgraphError as error:
+                raise located(error, op, where) from error
+            except (TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
+                reason = (
+                    f"{type(error).__name__}: {excerpt(' '.join(str(error).split()), most=200)}"
+                )
+                raise LayerError(
+                    f"{op} at {where}: cannot be translated as it stands ({reason}); {_WAYS}"
+                ) from error
+
+
+_WAYS = "stop_at= ends the import before it, ops= declares what it connects"
+
+
+def _first(values: Sequence[Any], kind: type) -> Any:
+    for value in values:
+        if isinstance(value, kind):
+            return value
+        if isinstance(value, list | tuple) and (found := _first(value, kind)) is not None:
+            return found
+    return None
+
+
+def located(error: ErfgraphError, op: str, where: str) -> ErfgraphError:
+    """An error of a row, with the operation and its place in front."""
+    return type(error)(f"{op} at {where}: {str(error).removeprefix(f'{op}: ')}; {_WAYS}")
+
+
+def unknown_operation(op: str, where: str, table: Mapping[str, Row]) -> UnknownOperationError:
+    """The error for an operation without a row: its name, its place, what there is, what to do."""
+    import difflib
+
+    known = sorted(table)
+    near = difflib.get_close_matches(op, known, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return UnknownOperationError(
+        f"unknown operation {excerpt(op)!r} at {where}{hint}; {_WAYS} (as "
+        f"ops={{{op!r}: erfgraph.importers.transparent}}); supported: {', '.join(known)}"
+    )
+
+
+def declared(table: Mapping[str, Row], ops: Mapping[str, Any] | None) -> dict[str, Row]:
+    """A table with the caller's own rows."""
+    for name, row in (ops or {}).items():
+        if not callable(row):
+            raise LayerError(f"ops[{name!r}]: got {row!r}, wanted a row (see erfgraph.importers)")
+    return {**table, **(ops or {})}
+
+
+def is_transparent(row: Row | None) -> bool:
+    """Whether a row hands its tensor on."""
+    return row is transparent

@@ -1,0 +1,95 @@
+"""What travels through a model while it is imported: traced tensors, constants, and lateness.
+
+A `Traced` is a tensor that depends on the input: each of its elements is an elementwise
+function of units of one feature map, and its dimensions say which. Some steps of a model make
+no feature map by themselves but only once a layer reads them: ``x + f(x)`` inside a written-out
+GELU, the mean inside a written-out normalisation. Such a step is a `Late` value: if all that
+becomes of it is a factor of ``x`` again, no map is ever made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from erfgraph.featuremap import FeatureMap
+from erfgraph.importers.layout import Dims, shape_of
+
+
+@dataclass(eq=False)
+class Late:
+    """A value that becomes a feature map when a layer reads it.
+
+    Attributes
+    ----------
+    make : callable
+        Adds the layers, and returns the value as a traced tensor of the new map.
+    statistic : bool
+        Whether it is a mean, norm or the like of what it was computed from.
+    names : list of str
+        Names to give to the map, if it is ever made.
+    """
+
+    make: Callable[[], Traced]
+    statistic: bool = False
+    names: list[str] = field(default_factory=list)
+    made: Traced | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traced:
+    """A tensor that depends on the input.
+
+    Attributes
+    ----------
+    map : FeatureMap
+        Its elements are elementwise functions of this map's units.
+    dims : Dims
+        What each of its dimensions holds of the map.
+    late : tuple of Late
+        What it was made of beyond the map, outermost last.
+    keys : FeatureMap, optional
+        For attention weights: the map that is attended to; `map` is that of the queries.
+    """
+
+    map: FeatureMap
+    dims: Dims
+    late: tuple[Late, ...] = ()
+    keys: FeatureMap | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return shape_of(self.dims)
+
+    @property
+    def ndim(self) -> int:
+        """The number of its dimensions."""
+        return len(self.dims)
+
+    def with_dims(self, dims: Dims) -> Traced:
+        """The same elements, arranged otherwise."""
+        return replace(self, dims=dims)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """A tensor that does not depend on the input: a weight, a grid, a mask.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    read : callable, optional
+        Gives its elements as a NumPy array, where they are at hand.
+    """
+
+    shape: tuple[int, ...]
+    read: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What comes after the place at which the caller asked to stop."""
+
+    at: str

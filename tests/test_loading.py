@@ -237,7 +237,7 @@ def test_no_kind_of_source(source: Any) -> None:
 def test_a_name_that_nothing_has() -> None:
     with pytest.raises(eg.NameLookupError, match=r"unknown network 'resnet51'.*mean 'resnet50'"):
         eg.load("resnet51")
-    with pytest.raises(eg.NameLookupError, match=r"no zoo name, notation or file.*known: .*vgg16"):
+    with pytest.raises(eg.NameLookupError, match="no zoo name, notation or file"):
         eg.load("dropout")
     with pytest.raises(eg.InputError, match="notation 'resnet50 conv3', column 1: unknown layer"):
         eg.load("resnet50 conv3")

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -148,18 +149,41 @@ def print_graph(net: Network, built: Graph | None) -> None:
 
 
 def print_zoo(rows: Sequence[dict[str, Any]]) -> None:
-    """The architectures, a line each."""
-    made = table("name", "input", "feature maps", "convolutions", "stride", "paper")
-    for row in rows:
-        made.add_row(
+    """The architectures, a line each, under the paper that they come from."""
+    cells = [
+        (
             row["name"],
             "x".join(map(str, row["input_shape"])),
-            str(row["feature_maps"]),
-            str(row["convolutions"]),
-            "x".join(map(str, row["stride"])),
-            row["paper"],
+            *(str(row[key]) for key in ("feature_maps", "convolutions", "depth")),
+            *(_per_axis(row[key]) for key in ("field", "stride")),
         )
-    console().print(made)
+        for row in rows
+    ]
+    header = ("name", "input", "maps", "convs", "depth", "field", "stride")
+    least = ("deeplabv3_mobilenet_v3_large", "999x999x999", "9999", "9999", "999", "999x999", "")
+    columns = zip(header, least, *cells, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+
+    def line(values: Sequence[str]) -> str:
+        first, *rest = (v.rjust(w) for v, w in zip(values, widths, strict=True))
+        return "  ".join([first.strip().ljust(widths[0]), *rest])
+
+    print("  " + line(header))
+    for paper, group in groupby(zip(rows, cells, strict=True), lambda pair: pair[0]["paper"]):
+        print(paper)
+        for _, values in group:
+            print("  " + line(values))
+    print(
+        "\nmaps: feature maps; convs: all convolutions; depth: most convolutions, linear and"
+        "\nattention layers on one way to the last map; field, stride: size and stride of the"
+        "\ntheoretical receptive field of its units"
+    )
+
+
+def _per_axis(values: Sequence[float]) -> str:
+    """One number per axis, or one for all if they are equal."""
+    texts = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
 
 def print_written(*paths: Path | None) -> None:

@@ -40,6 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as left:
+        # what click makes of a reader that left before a long output was written
+        if isinstance(left.__context__, BrokenPipeError):
+            return 0
+        raise
     except Exception as error:
         # usage errors of typer know how to say themselves; their class moved between versions
         if type(error).__name__ in ("Abort", "Exit"):

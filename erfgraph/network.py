@@ -332,6 +332,8 @@ class Network(ChannelLayers):
         mode: str = "nearest",
         size: PerAxis | None = None,
         align_corners: bool = False,
+        coordinates: str | None = None,
+        rounding: str | None = None,
         *,
         name: str | None = None,
     ) -> Made:
@@ -342,13 +344,22 @@ class Network(ChannelLayers):
         x : FeatureMap or str
         scale : number or sequence of numbers, optional
             Output size over input size; below 1 it shrinks.
-        mode : {"nearest", "linear", "cubic"}, optional
+        mode : {"nearest", "linear", "cubic", "nearest_exact"}, optional
             ``"bilinear"``, ``"trilinear"`` and ``"bicubic"`` are taken too. A unit has one
-            edge from each source whose weight is not zero by position.
+            edge from each source whose weight is not zero by position. ``"nearest_exact"``
+            is PyTorch's: nearest between the centres of pixels.
         size : int or sequence of int, optional
             Output size, in place of `scale`.
         align_corners : bool, optional
             Whether the corner positions of both grids coincide (linear and cubic).
+        coordinates : str, optional
+            Where output position y lies in the input, by ONNX's names: ``"asymmetric"`` at
+            y / scale (the default of nearest), ``"half_pixel"`` at (y + 1/2) / scale - 1/2
+            (of the others), ``"half_pixel_symmetric"`` so too but centred where the size was
+            rounded, ``"align_corners"`` at y (n - 1) / (m - 1) for n input and m output
+            positions.
+        rounding : {"floor", "ceil", "half_down", "half_up"}, optional
+            Which position is nearest; the last two round to nearest, and halves as they say.
         name : str, optional
 
         Returns
@@ -361,7 +372,9 @@ class Network(ChannelLayers):
             If not exactly one of `scale` and `size` is given, or it does not fit.
         """
         x = as_map(x)
-        shape, terms = layers.upsample(x.shape, scale, mode, size, align_corners)
+        shape, terms = layers.upsample(
+            x.shape, scale, mode, size, align_corners, coordinates, rounding
+        )
         return _each(x, shape, terms)
 
     @layer_method

@@ -21,6 +21,8 @@ Sides = tuple[tuple[int, int], ...]  # (before, after) per axis
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 PAD_MODES = (*PADDING_MODES, "symmetric")
 UPSAMPLE_MODES = ("nearest", "linear", "cubic")
+COORDINATES = ("asymmetric", "half_pixel", "half_pixel_symmetric", "align_corners")
+ROUNDINGS = ("floor", "ceil", "half_down", "half_up")
 LARGEST_KERNEL = 1 << 16
 
 
@@ -139,8 +141,40 @@ def shifts(value: Any, ndim: int) -> tuple[int, ...]:
 def upsample_mode(mode: str) -> str:
     """The mode, torch's names for two and three axes included."""
     torch_names = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
-    mode = one_of("mode", mode, (*UPSAMPLE_MODES, *torch_names))
+    mode = one_of("mode", mode, (*UPSAMPLE_MODES, "nearest_exact", *torch_names))
     return torch_names.get(mode, mode)
+
+
+def upsample_grid(
+    mode: str, align_corners: Any = False, coordinates: Any = None, rounding: Any = None
+) -> tuple[str, str, str]:
+    """How positions of a resized map are placed among its source's: mode, grid and rounding.
+
+    Examples
+    --------
+    >>> upsample_grid("bilinear")
+    ('linear', 'half_pixel', 'floor')
+    >>> upsample_grid("nearest_exact")
+    ('nearest', 'half_pixel', 'half_up')
+    """
+    exact = mode == "nearest_exact"
+    mode = "nearest" if exact else upsample_mode(mode)
+    if rounding is not None:
+        one_of("rounding", rounding, ROUNDINGS)
+        if mode != "nearest" or exact:
+            raise bad("rounding", rounding, f"none in mode {'nearest_exact' if exact else mode!r}")
+    if coordinates is not None:
+        one_of("coordinates", coordinates, COORDINATES)
+        if align_corners or exact:
+            what = "mode 'nearest_exact'" if exact else "align_corners"
+            raise bad("coordinates", coordinates, f"none beside {what}")
+    elif exact:
+        return mode, "half_pixel", "half_up"
+    elif mode == "nearest":
+        coordinates = "asymmetric"
+    else:
+        coordinates = "align_corners" if align_corners else "half_pixel"
+    return mode, coordinates, rounding or "floor"
 
 
 def upsample_sizes(shape: Shape, scale: Any, size: Any) -> tuple[tuple[Fraction, ...], Shape]:

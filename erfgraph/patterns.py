@@ -157,28 +157,43 @@ def _roll(shape: Shape, params: Mapping[str, Any]) -> Patterns:
 
 
 def _upsample(shape: Shape, params: Mapping[str, Any]) -> Patterns:
-    mode = read.upsample_mode(params.get("mode", "nearest"))
-    ratios, sizes = read.upsample_sizes(shape, params.get("scale"), params.get("size"))
-    align = params.get("align_corners", False) and mode != "nearest"
-    return tuple(
-        _resized(n, m, r, mode, align) for n, m, r in zip(shape, sizes, ratios, strict=True)
+    grid = read.upsample_grid(
+        params.get("mode", "nearest"),
+        params.get("align_corners", False),
+        params.get("coordinates"),
+        params.get("rounding"),
     )
+    ratios, sizes = read.upsample_sizes(shape, params.get("scale"), params.get("size"))
+    return tuple(_resized(n, m, r, *grid) for n, m, r in zip(shape, sizes, ratios, strict=True))
 
 
-def _resized(n: int, m: int, ratio: Fraction, mode: str, align: bool) -> Pattern:
-    if align:
+def _resized(
+    n: int, m: int, ratio: Fraction, mode: str, coordinates: str, rounding: str
+) -> Pattern:
+    step, offset = 1 / ratio, Fraction(0)
+    if coordinates == "align_corners":
         # corner to corner: the grids meet again after (m-1)/gcd outputs
         step = Fraction(n - 1, max(m - 1, 1))
-        offset = Fraction(0)
-    else:
-        step = 1 / ratio
-        offset = Fraction(0) if mode == "nearest" else (step - 1) / 2
-    reach = {"nearest": (0, 0), "linear": (0, 1), "cubic": (-1, 2)}[mode]
+    elif coordinates == "half_pixel":
+        offset = (step - 1) / 2
+    elif coordinates == "half_pixel_symmetric":
+        offset = (n - 1 - (m - 1) * step) / 2
+    if mode == "nearest":
+        half = Fraction(1, 2)
+        nearest: dict[str, Callable[[Fraction], int]] = {
+            "floor": math.floor,
+            "ceil": math.ceil,
+            "half_up": lambda at: math.floor(at + half),
+            "half_down": lambda at: math.ceil(at - half),
+        }
+        found = [nearest[rounding](i * step + offset) for i in range(step.denominator)]
+        return Pattern(step.numerator, tuple((at, at) for at in found))
+    reach = {"linear": (0, 1), "cubic": (-1, 2)}[mode]
     phases = []
     for phase in range(step.denominator):
         at = phase * step + offset
         first = math.floor(at)
-        between = mode != "nearest" and at != first
+        between = at != first
         phases.append((first + reach[0], first + reach[1]) if between else (first, first))
     return Pattern(step.numerator, tuple(phases))
 

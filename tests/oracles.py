@@ -274,15 +274,28 @@ def upsample(shapes: list[Position], p: dict[str, Any]) -> Rule:
     else:
         scales = [Fraction(str(s)) for s in each(p["scale"], len(shape))]
         sizes = [math.floor(n * s) for n, s in zip(shape, scales, strict=True)]
-    mode, align = p.get("mode", "nearest"), p.get("align_corners", False)
+    mode, half = p.get("mode", "nearest"), Fraction(1, 2)
+    if mode == "nearest_exact":
+        grid, rounding = "half_pixel", "half_up"
+    else:
+        plain = "asymmetric" if mode == "nearest" else "half_pixel"
+        plain = "align_corners" if p.get("align_corners") and mode != "nearest" else plain
+        grid, rounding = p.get("coordinates", plain), p.get("rounding", "floor")
 
     def sources(out: int, n: int, m: int, scale: Fraction) -> set[int]:
-        if mode == "nearest":
-            return {min(math.floor(out / scale), n - 1)}
-        if align:
+        if grid == "asymmetric":
+            at = out / scale
+        elif grid == "align_corners":
             at = Fraction(out * (n - 1), m - 1) if m > 1 else Fraction(0)
         else:
-            at = (out + Fraction(1, 2)) / scale - Fraction(1, 2)
+            at = (out + half) / scale - half
+            if grid == "half_pixel_symmetric":  # as ONNX states it
+                at += Fraction(n, 2) * (1 - m / (n * scale))
+        if mode.startswith("nearest"):
+            low = math.floor(at)
+            up = {"floor": 0, "ceil": at > low, "half_up": at - low >= half}
+            up["half_down"] = at - low > half
+            return {min(max(low + up[rounding], 0), n - 1)}
         if mode in ("linear", "bilinear", "trilinear"):
             at = max(at, Fraction(0))
             near = (math.floor(at), math.ceil(at))

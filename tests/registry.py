@@ -206,6 +206,23 @@ stack("up_linear_aligned", 5, op("upsample", size=9, mode="linear", align_corner
 stack("up_linear_down", 9, op("upsample", 0.5, "linear"), op("upsample", 2.5, "linear"))
 stack("up_cubic", (4, 3), op("upsample", 2, "cubic"), op("conv", 2, stride=2))
 stack("up_cubic_aligned", 6, op("upsample", size=11, mode="cubic", align_corners=True))
+stack("up_nearest_exact", (5, 4), op("upsample", (1.5, 2), "nearest_exact"), op("conv", 2))
+stack("up_nearest_exact_down", 7, op("upsample", size=3, mode="nearest_exact"), op("conv", 2))
+stack(
+    "up_nearest_ceil",
+    (5, 3),
+    op("upsample", size=(7, 4), coordinates="asymmetric", rounding="ceil"),
+    op("upsample", 0.5, coordinates="half_pixel", rounding="floor"),
+)
+stack(
+    "up_nearest_half_down",
+    (6, 3),
+    op("upsample", 1.5, coordinates="half_pixel", rounding="half_down"),
+    op("upsample", size=5, coordinates="align_corners", rounding="half_up"),
+)
+stack("up_linear_asymmetric", 5, op("upsample", 1.5, "linear", coordinates="asymmetric"))
+stack("up_linear_symmetric", 7, op("upsample", 0.7, "linear", coordinates="half_pixel_symmetric"))
+stack("up_cubic_symmetric", 5, op("upsample", 1.5, "cubic", coordinates="half_pixel_symmetric"))
 stack("up_3d", (2, 2, 3), op("upsample", 2, "trilinear"), op("avg_pool", 2))
 
 # --- dense ---

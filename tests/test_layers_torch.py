@@ -182,6 +182,18 @@ def test_upsample_nearest_to_size(n, size):
 
 
 @patient
+@given(LENGTHS, LENGTHS)
+def test_upsample_nearest_exact_to_size(n, size):
+    compare(
+        "upsample",
+        n,
+        lambda x: F.interpolate(x, size=size, mode="nearest-exact"),
+        {"size": size, "mode": "nearest_exact"},
+        by_basis,
+    )
+
+
+@patient
 @given(LENGTHS, SCALES, st.booleans())
 def test_upsample_linear_by_scale(n, scale, align):
     # torch copies, whatever the scale, where the size stays the same

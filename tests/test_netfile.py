@@ -143,7 +143,10 @@ PARAMS: dict[str, dict[str, Any]] = {
     "attention": {"window": 3, "shift": [1, 2], "dilation": [2, 1]},
     "identity": {},
     "gate": {"inputs": ["input", "input"]},
-    "upsample": {"scale": 1.5, "mode": "bilinear", "size": None, "align_corners": True},
+    "upsample": {
+        **{"scale": 1.5, "mode": "nearest", "size": None, "align_corners": False},
+        **{"coordinates": "half_pixel", "rounding": "ceil"},
+    },
     "pad": {"padding": [1, 2], "mode": "symmetric"},
     "crop": {"amount": [[1, 2], [0, 1]]},
     "slice": {"start": [1, None], "stop": -1, "step": [1, 2]},

@@ -104,6 +104,8 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
     ("upsample", "scale", [0.01], "wanted an output of at least 1 per axis, not \\(0, 0\\)"),
     ("upsample", "mode", ["area", "", None], "wanted one of 'nearest', 'linear', 'cubic'"),
     ("upsample", "align_corners", [1, None, "no"], TRUTH),
+    ("upsample", "coordinates", ["corner", "", 1], "wanted one of 'asymmetric', 'half_pixel', "),
+    ("upsample", "rounding", ["up", "", 1], "wanted one of 'floor', 'ceil', 'half_down', "),
     ("pad", "mode", ["constant", None], "wanted one of 'zeros', .*'symmetric'"),
     ("crop", "amount", [4, [[3, 4], 0]], "wanted at least one position left of \\(7, 8\\)"),
     *[
@@ -158,6 +160,20 @@ def test_every_parameter_has_a_wrong_value() -> None:
         tested = {key for name, key in wrong if name == op}
         # see below for those that depend on another parameter
         assert set(names) - tested <= {"x", "factor", "shift", "size"}
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"mode": "linear", "rounding": "floor"}, "rounding: .* none in mode 'linear'"),
+        ({"mode": "nearest_exact", "rounding": "floor"}, "none in mode 'nearest_exact'"),
+        ({"mode": "nearest_exact", "coordinates": "half_pixel"}, "none beside mode 'nearest_ex"),
+        ({"align_corners": True, "coordinates": "half_pixel"}, "none beside align_corners"),
+    ],
+)
+def test_a_grid_is_said_once(params: dict[str, Any], problem: str) -> None:
+    with pytest.raises(eg.LayerError, match=problem):
+        made().upsample("input", 2, **params)
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,8 @@ NO_TORCH = {  # no operation in PyTorch with weights one
     *["pool_adaptive", "pool_adaptive_up", "gate_per_row", "swin"],
     *["attention_shifted", "attention_dilated", "attention_dilated_1d"],
     *["up_linear", "up_linear_aligned", "up_linear_down", "up_cubic", "up_cubic_aligned"],
+    *["up_nearest_ceil", "up_nearest_half_down", "up_linear_asymmetric"],
+    *["up_linear_symmetric", "up_cubic_symmetric"],
     *["up_3d", "unet", "tconv_same", "tconv_valid", "pad_symmetric"],
 }
 

@@ -110,11 +110,13 @@ def roll(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
 
 
 def upsample(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
-    if p.get("mode", "nearest") != "nearest":
-        raise NotInTorchError  # its weights are not one
+    mode = p.get("mode", "nearest").replace("_", "-")
+    if not mode.startswith("nearest") or "coordinates" in p:
+        raise NotInTorchError  # its weights are not one, or its grid is another library's
     if p.get("size") is not None:
-        return F.interpolate(x, size=tuple(each(p["size"], x.ndim - 2)))
-    return F.interpolate(x, scale_factor=tuple(map(float, each(p["scale"], x.ndim - 2))))
+        return F.interpolate(x, size=tuple(each(p["size"], x.ndim - 2)), mode=mode)
+    factors = tuple(map(float, each(p["scale"], x.ndim - 2)))
+    return F.interpolate(x, scale_factor=factors, mode=mode)
 
 
 def pixel_shuffle(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:

@@ -250,7 +250,9 @@ def _local(net: Network, m: FeatureMap, axis: int) -> bool:
     if m.op == "gate":
         return shapes[0][axis] == shapes[1][axis]
     if m.op == "upsample":
-        return not m.params.get("align_corners") or shapes[0][axis] == m.shape[axis]
+        grid = m.params.get("coordinates")
+        whole = m.params.get("align_corners") or grid in ("align_corners", "half_pixel_symmetric")
+        return not whole or shapes[0][axis] == m.shape[axis]
     if m.op == "roll":
         shift = m.params["shift"]
         return not (shift[axis] if isinstance(shift, list | tuple) else shift)

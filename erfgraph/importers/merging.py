@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -71,7 +72,10 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
     """
     ndim = max(v.ndim for v in values)
     values = [replace(v, dims=aligned(v.dims, ndim)) for v in values]
-    target = [() if d == front else _target([v.dims[d] for v in values]) for d in range(ndim)]
+    # what covers most positions keeps its arrangement, the others follow
+    first = max(values, key=lambda v: math.prod(v.map.shape))
+    lead = [first, *(v for v in values if v is not first)]
+    target = [() if d == front else _target([v.dims[d] for v in lead]) for d in range(ndim)]
     values = [_spread_out(t, v, target, front) for v in values]
     shape = tuple(max(sizes) for sizes in zip(*(v.map.shape for v in values), strict=True))
     maps = []
@@ -88,11 +92,10 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
 
 
 def _target(dims: Sequence[Dim]) -> Dim:
-    """What the result has in a dimension: positions before channels before copies."""
-    for kind in (is_spatial, is_channel):
-        for dim in dims:
-            if any(map(kind, dim)):
-                return dim
+    """What the result has in a dimension: what the first has that is more than copies."""
+    for dim in dims:
+        if any(is_spatial(a) or is_channel(a) for a in dim):
+            return dim
     return max(dims, key=size_of)
 
 
@@ -103,7 +106,7 @@ def _channel_part(dim: Dim, target: Dim) -> list[Atom]:
 
 
 def _spread_out(t: Tracer, v: Traced, target: Sequence[Dim], front: int | None) -> Traced:
-    """Channels that stand where the result has positions become positions."""
+    """Channels that stand where the result has positions become positions, and vice versa."""
     spatial = []
     sizes: list[int] = []
     for d, dim in enumerate(target):

@@ -148,6 +148,8 @@ def layer(add: Callable[..., FeatureMap], spatial: int | None = None) -> Row:
         made = add(c.t.net, read.map, *given[at + 1 :], **kwargs)
         if not isinstance(made, FeatureMap):
             raise LayerError(f"{c.op}: its row returned {made!r}, wanted a feature map")
-        return read.result(made)
+        found = read.result(made)
+        c.t.alias(found, c.t.name)
+        return found
 
     return row

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import operator
+import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, InputError, LayerError, MissingExtraError, excerpt
+from erfgraph.errors import ErfgraphError, InputError, MissingExtraError, excerpt, unknown_name
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.importers.names import Names, Step, names
 from erfgraph.importers.rows import Row, tensors
+from erfgraph.importers.torch_fx import fallback
+from erfgraph.importers.torch_names import operation, path_of, shapes_of
 from erfgraph.importers.torch_ops import TABLE
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.translate import (
@@ -21,7 +25,7 @@ from erfgraph.importers.translate import (
     declared,
     is_transparent,
 )
-from erfgraph.importers.values import Constant, Stopped, Traced
+from erfgraph.importers.values import Broken, Constant, Stopped, Traced
 from erfgraph.network import Network
 
 
@@ -91,22 +95,26 @@ def from_torch(
     channels, shape = _shape(input_shape)
     stops = frozenset((stop_at,) if isinstance(stop_at, str) else stop_at)
     if layer is not None and layer not in dict(module.named_modules()):
-        from erfgraph.errors import unknown_name
-
         raise unknown_name("layer", layer, dict(module.named_modules()))
-    net = Network(shape, channels, name or type(module).__name__, gates)
-    tracer = Tracer(net)
-    translator = Translator(tracer, declared(TABLE, ops), stops)
+    table = declared(TABLE, ops)
+    label = name or type(module).__name__
+
+    def start() -> Translator:
+        return Translator(Tracer(Network(shape, channels, label, gates)), table, stops)
+
+    example = _example(torch, module, (1, channels, *shape))
     with _evaluation(module), _quiet():
-        program = _exported(torch, module, (1, channels, *shape))
         try:
-            graph = ExportedGraph(torch, program, translator, layer)
-            graph.run()
-        except UnknownOperationError as unknown:
-            net = Network(shape, channels, name or type(module).__name__, gates)
-            translator = Translator(Tracer(net), declared(TABLE, ops), stops)
-            _decomposed(torch, program, translator, layer, unknown)
-    return net
+            program = _exported(torch, module, example)
+        except ErfgraphError as failure:
+            done = fallback(torch, module, example, start, layer, failure)
+            reason = excerpt(str(failure), most=200)
+        else:
+            done = _translated(torch, program, start, layer)
+            reason = ""
+    if reason:
+        done.notes.append(f"imported by torch.fx, as torch.export failed: {reason}")
+    return done.finished(label)
 
 
 def _torch() -> Any:
@@ -143,12 +151,19 @@ def _evaluation(module: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Neither warnings nor log messages of the capture."""
+    """Neither warnings, log messages nor prints of the capture on the screen.
+
+    What the module's own forward prints goes to standard error, away from a command's output.
+    """
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(sys.stderr),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -162,13 +177,12 @@ def _example(torch: Any, module: Any, shape: Sequence[int]) -> Any:
     return torch.zeros((), dtype=like.dtype, device=like.device).expand(*shape)
 
 
-def _exported(torch: Any, module: Any, shape: Sequence[int]) -> Any:
-    example = _example(torch, module, shape)
+def _exported(torch: Any, module: Any, example: Any) -> Any:
     try:
         with torch.no_grad():
             return torch.export.export(module, (example,), strict=False)
     except Exception as error:  # the module's own code may raise anything
-        raise _failed(module, shape, error) from error
+        raise _failed(module, example.shape, error) from error
 
 
 def _failed(module: Any, shape: Sequence[int], error: Exception) -> ErfgraphError:
@@ -185,15 +199,28 @@ def _failed(module: Any, shape: Sequence[int], error: Exception) -> ErfgraphErro
     return InputError(f"{what}: {kind}: {excerpt(text, most=300)}")
 
 
-def _decomposed(
-    torch: Any, program: Any, translator: Translator, layer: str | None, unknown: LayerError
-) -> None:
-    """Once more with every operation taken apart; if that fails too, the first error holds."""
+def _translated(
+    torch: Any, program: Any, start: Callable[[], Translator], layer: str | None
+) -> Translator:
+    """Translate a program; if it has an unknown operation, once more with all taken apart.
+
+    If that fails too, the first error holds, as it names what the user wrote.
+    """
+    translator = start()
     try:
-        program = program.run_decompositions()
         ExportedGraph(torch, program, translator, layer).run()
-    except Exception:
-        raise unknown from None
+    except UnknownOperationError as unknown:
+        translator = start()
+        try:
+            parts = program.run_decompositions()
+            ExportedGraph(torch, parts, translator, layer).run()
+        except Exception:
+            raise unknown from None
+    return translator
+
+
+# operations that only run an inner graph in some mode
+WRAPPERS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
 class ExportedGraph:
@@ -215,11 +242,56 @@ class ExportedGraph:
         self.program = program
         self.translator = translator
         self.layer = layer
-        self.nodes = [n for n in program.graph.nodes if n.op == "call_function"]
+        self.same: dict[Any, Any] = {}  # nodes of inner graphs, and what they stand for
+        self.stored: list[Any] = []
+        self.nodes: list[Any] = []
+        self._flatten(program.graph_module, ())
         self.index = {node: i for i, node in enumerate(self.nodes)}
         self.paths: dict[str, str] = {}
         self.names = self._named()
         self.values: dict[Any, Any] = {}
+
+    def _flatten(self, module: Any, operands: Sequence[Any]) -> Any:
+        """List the operations of a graph and of the graphs inside it (``with no_grad():``)."""
+        inputs = iter(operands)
+        result: Any = None
+        for node in module.graph.nodes:
+            inner = self._inner(module, node)
+            if node.op == "placeholder" and operands:
+                self.same[node] = next(inputs)
+            elif inner is not None:
+                graph, given = inner
+                self.same[node] = self._flatten(graph, [self._real(n) for n in given])
+            elif node.op == "output":
+                result = node.args[0]
+            elif node.op == "call_function":
+                self._list(node)
+            else:
+                self.stored.append((module, node))
+        return result
+
+    def _list(self, node: Any) -> None:
+        if node.target is operator.getitem:
+            held = self._real(node.args[0])
+            if isinstance(held, list | tuple):
+                self.same[node] = held[node.args[1]]
+                return
+        self.nodes.append(node)
+
+    def _inner(self, module: Any, node: Any) -> tuple[Any, Sequence[Any]] | None:
+        """The graph that a wrapper calls, and its operands."""
+        if getattr(node.target, "__name__", "") not in WRAPPERS:
+            return None
+        for i, argument in enumerate(node.args):
+            if isinstance(argument, self.torch.fx.Node) and argument.op == "get_attr":
+                return getattr(module, argument.target), node.args[i + 1 :]
+        return None
+
+    def _real(self, node: Any) -> Any:
+        """The node that a node stands for."""
+        while not isinstance(node, list | tuple) and node in self.same:
+            node = self.same[node]
+        return node
 
     def _named(self) -> Names:
         steps = []
@@ -227,7 +299,7 @@ class ExportedGraph:
             stack = node.meta.get("nn_module_stack") or {}
             keys = tuple(stack)
             for key, (path, _) in stack.items():
-                self.paths[key] = _path_of(path)
+                self.paths[key] = path_of(path)
             sources = tuple(self.index[n] for n in node.all_input_nodes if n in self.index)
             op = operation(node.target)
             row = self.translator.table.get(op)
@@ -238,7 +310,7 @@ class ExportedGraph:
 
     def _outputs(self) -> list[Any]:
         output = next(n for n in self.program.graph.nodes if n.op == "output")
-        return list(output.all_input_nodes)
+        return [self._real(n) for n in output.all_input_nodes]
 
     def run(self) -> None:
         """Translate all operations and give the modules' names to what they return."""
@@ -249,19 +321,19 @@ class ExportedGraph:
             self._alias(i)
             if i == last:
                 break
-        self._finish()
+        self.translator.finish(self.results())
 
     def _placeholders(self) -> None:
         signature = self.program.graph_signature
         user = set(signature.user_inputs)
         tracer = self.translator.t
-        for node in self.program.graph.nodes:
+        for module, node in self.stored:
             if node.op == "placeholder" and node.name in user:
                 self.values[node] = tracer.input()
             elif node.op == "placeholder":
                 self.values[node] = self._constant(node, self._stored(node))
             elif node.op == "get_attr":
-                found = self.program.graph_module
+                found = module
                 for part in node.target.split("."):
                     found = getattr(found, part)
                 self.values[node] = self._constant(node, found)
@@ -305,8 +377,8 @@ class ExportedGraph:
     def _translate(self, i: int, node: Any) -> Any:
         if node.target is operator.getitem:
             source, index = node.args
-            held = self.values[source]
-            return held if isinstance(held, Stopped | None) else held[index]
+            held = self.values[self._real(source)]
+            return held if isinstance(held, Stopped | Broken | None) else held[index]
         args = [self._value(a) for a in node.args]
         kwargs = {key: self._value(a) for key, a in node.kwargs.items()}
         keys = node.meta.get("nn_module_stack") or {}
@@ -320,7 +392,8 @@ class ExportedGraph:
 
     def _value(self, argument: Any) -> Any:
         if isinstance(argument, self.torch.fx.Node):
-            return self.values[argument]
+            real = self._real(argument)
+            return self._value(real) if isinstance(real, list | tuple) else self.values[real]
         if isinstance(argument, list | tuple):
             return [self._value(a) for a in argument]
         return argument
@@ -341,38 +414,8 @@ class ExportedGraph:
             elif path and given:
                 self.translator.t.alias(given[0], label)
 
-    def _finish(self) -> None:
-        """Make what the model returns the network's output."""
-        tracer = self.translator.t
-        net = tracer.net
-        nodes = self._outputs() if self.layer is None else []
-        results = [v for n in nodes for v in tensors([self.values.get(n)])]
+    def results(self) -> list[Any]:
+        """What the model, or the module with which to end, returns."""
         if self.layer is not None:
-            results = tensors([self.values[self.nodes[self._last()]]])
-        made = [tracer.real(v) for v in results if isinstance(v, Traced) and v.keys is None]
-        if len(net.maps) == 1:
-            raise InputError("the model makes no feature map of its input")
-        if made and net.output is not made[0].map:
-            net.identity(made[0].map)
-
-
-def operation(target: Any) -> str:
-    """Name of an operation in the table: ``aten.relu`` for ``aten.relu_.default``."""
-    schema = getattr(target, "_schema", None)
-    if schema is None:
-        return getattr(target, "__name__", str(target))
-    name: str = schema.name.replace("::", ".")
-    in_place = name.endswith("_") and not name.endswith("__")
-    return name[:-1] if in_place else name
-
-
-def shapes_of(node: Any) -> list[tuple[int, ...]]:
-    """Shapes of an operation's results."""
-    value = node.meta.get("val")
-    values = value if isinstance(value, list | tuple) else [value]
-    return [tuple(int(n) for n in v.shape) for v in values if hasattr(v, "shape")]
-
-
-def _path_of(path: str) -> str:
-    """A module's path without the mark of its second call."""
-    return path.partition("@")[0]
+            return [self.values[self.nodes[self._last()]]]
+        return [self.values.get(n) for n in self._outputs()]

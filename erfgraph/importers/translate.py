@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, LayerError, excerpt
+from erfgraph.errors import ErfgraphError, InputError, LayerError, excerpt
 from erfgraph.importers.rows import Call, Row, tensors, transparent
 from erfgraph.importers.tracer import Tracer
-from erfgraph.importers.values import Constant, Stopped, Traced
+from erfgraph.importers.values import Broken, Constant, Stopped, Traced
+from erfgraph.network import Network
 
 
 class UnknownOperationError(LayerError):
@@ -29,12 +31,15 @@ class Translator:
         Names of operations, of modules or of nodes, at which to stop.
     done : dict
         How often each operation was translated.
+    notes : list of str
+        What the caller should be warned of.
     """
 
     t: Tracer
     table: Mapping[str, Row]
     stop_at: frozenset[str] = frozenset()
     done: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def run(
         self,
@@ -82,6 +87,9 @@ class Translator:
             if stop in self.stop_at:
                 return Stopped(stop)
         row = self.table.get(op)
+        broken = _first(given, Broken)
+        if broken is not None:
+            return self._with_broken(broken, given, row, shapes())
         if not any(isinstance(v, Traced) for v in tensors(given)):
             made = [Constant(shape) for shape in shapes()]
             return made[0] if len(made) == 1 else made
@@ -91,17 +99,89 @@ class Translator:
         with self.t.named(name):
             try:
                 return row(Call(self.t, op, tuple(shapes())), *args, **kwargs)
+            except UnknownOperationError:
+                raise
             except ErfgraphError as error:
-                raise located(error, op, where) from error
-            except (TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
+                problem = located(error, op, where)
+            except ROW_ERRORS as error:
                 reason = (
                     f"{type(error).__name__}: {excerpt(' '.join(str(error).split()), most=200)}"
                 )
-                raise LayerError(
+                problem = LayerError(
                     f"{op} at {where}: cannot be translated as it stands ({reason}); {_WAYS}"
-                ) from error
+                )
+        found = [Broken(shape, problem) for shape in shapes()]
+        if not found:
+            raise problem
+        return found[0] if len(found) == 1 else found
+
+    def _with_broken(
+        self, broken: Broken, given: Sequence[Any], row: Row | None, shapes: Sequence[Any]
+    ) -> Any:
+        """What comes of an operation on a broken result: attention weights do not need it."""
+        weights = next((v for v in tensors(given) if is_weights(v)), None)
+        if weights is not None and row is not None and len(shapes) == 1:
+            return weights
+        made = [Broken(shape, broken.error) for shape in shapes]
+        return made[0] if len(made) == 1 else made
+
+    def finish(self, results: Sequence[Any]) -> None:
+        """Make what a model returns first the network's output.
+
+        Raises
+        ------
+        LayerError
+            If that is broken; other results that are broken are left out, with a note.
+        """
+        flat = list(_leaves(results))
+        kept = [v for v in flat if isinstance(v, Traced | Broken)]
+        for i, v in enumerate(kept):
+            if isinstance(v, Broken):
+                if i == 0:
+                    raise v.error
+                self.notes.append(f"result {i} of the model is left out: {v.error}")
+        made = [self.t.real(v) for v in kept if isinstance(v, Traced) and v.keys is None]
+        if made and self.t.net.output is not made[0].map:
+            self.t.net.identity(made[0].map)
+
+    def finished(self, what: str) -> Network:
+        """The network, once all operations are translated; notes become warnings.
+
+        Raises
+        ------
+        InputError
+            If it has no layer.
+        """
+        for note in self.notes:
+            warnings.warn(f"{what}: {note}", stacklevel=3)
+        if len(self.t.net.maps) == 1:
+            raise InputError(f"{what}: makes no feature map of its input")
+        return self.t.net
 
 
+def _leaves(values: Any) -> Iterator[Any]:
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _leaves(value)
+    else:
+        yield values
+
+
+def is_weights(v: Traced | Constant) -> bool:
+    """Whether a tensor is attention weights."""
+    return isinstance(v, Traced) and v.keys is not None
+
+
+# what a row raises on arguments that it was not written for
+ROW_ERRORS = (
+    TypeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+)
 _WAYS = "stop_at= ends the import before it, ops= declares what it connects"
 
 

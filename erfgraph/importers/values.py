@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from erfgraph.errors import ErfgraphError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers.layout import Dims, shape_of
 
@@ -86,6 +87,17 @@ class Constant:
 
     shape: tuple[int, ...]
     read: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Broken:
+    """A result that no layer can represent: an error only if a feature map needs it.
+
+    Biases that attention weights get, for one, are skewed and cut as no layer could.
+    """
+
+    shape: tuple[int, ...]
+    error: ErfgraphError
 
 
 @dataclass(frozen=True, slots=True)

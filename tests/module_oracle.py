@@ -346,9 +346,9 @@ def extremum(call: Call, x: Any, *args: Any, **kw: Any) -> Paths:
 
 def attended(call: Call, weights: Paths, v: Paths) -> Paths:
     """Every position of the window once, channel by channel."""
-    reads, asks = kind(v, -2), kind(weights, -2)
-    if reads != "position" or asks != "position":
-        raise NotInOracleError(f"attention of {asks} to {reads}")
+    # Not by `kind`: a window of one position does not say what its axis is.
+    if varies(v.channel, -2) or varies(weights.channel, -2):
+        raise NotInOracleError("attention between channels")
     shape = call.made.shape
     count = v.count.sum(-2, keepdim=True).expand(shape)
     channel = v.channel.narrow(-2, 0, 1).expand(shape)

@@ -168,6 +168,15 @@ def test_a_gate_on_a_single_position_is_still_a_gate() -> None:
     np.testing.assert_array_equal(collapsed(Does(excited, *FOUR_SE), (4, 1)), [1])
 
 
+def test_attention_in_a_window_of_one_position() -> None:
+    module = Does(attention, nn.Linear(4, 6))
+    np.testing.assert_array_equal(collapsed(module, (4, 1)), [1])
+
+
+def channel_attention(x: Any) -> Any:
+    return torch.softmax(x @ x.transpose(1, 2), dim=-1) @ x
+
+
 def test_space_to_depth_keeps_its_positions() -> None:
     focus = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 5, 1), nn.PixelShuffle(1))
     expected = np.zeros((4, 4), dtype=np.int64)
@@ -241,6 +250,7 @@ REFUSED = {
     "not an attention": Does(lambda x: (x @ x.transpose(1, 2)) @ x),
     "softmax over positions": Does(lambda x: x + torch.softmax(x, 2)),
     "attention with a mask": Does(masked_attention, nn.Linear(4, 6)),
+    "attention between channels": Does(channel_attention),
     "a mask on its taps": holed(conv3(4, 4)),
     "weights computed from the input": Does(lambda x: F.conv1d(x, x[:, :, :3])),
     "axes of batch, position, channel": Does(lambda x: x.transpose(1, 2)),

@@ -5,10 +5,9 @@ the values, the last third of ``self_attention.in_proj``; queries and keys only 
 
 The class token stands at no position. With the head it is a map of one unit beside the grid,
 ``class_token.encoder_layer_0`` and so on, which reads all patches in every block and ends as
-the classes; it depends on no input before the first block. What is left out is its own share
-of what attention reads: 1 value of the 197 at 224x224, that patches and token read of the
-token. So no path runs from patch to patch by way of the token. Without the head the network
-ends with the grid (``encoder``).
+the classes; it depends on no input before the first block. What is left out is the token's
+own value, one of the 197 that patches and token read at 224x224, so no path runs from patch to
+patch by way of the token. Without the head the network ends with the grid (``encoder``).
 """
 
 from __future__ import annotations

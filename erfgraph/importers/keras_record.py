@@ -173,11 +173,11 @@ class Recorder:
                 made[v.index] = v, self.keras.KerasTensor(v.shape, v.dtype)
             return made[v.index][1]
 
-        args, kwargs = _mapped(symbolic, tuple(args)), _mapped(symbolic, dict(kwargs))
+        given_args, named = _mapped(symbolic, tuple(args)), _mapped(symbolic, dict(kwargs))
         if "training" in inspect.signature(call).parameters:
-            kwargs["training"] = False
+            named["training"] = False
         with _untouched(operation):
-            outputs = list(_leaves(call(*args, **kwargs)))
+            outputs = list(_leaves(call(*given_args, **named)))
             given, inputs = zip(*made.values(), strict=True)
             return self._graph(inputs, outputs, given, scope, called=True)
 
@@ -213,7 +213,7 @@ class Recorder:
 
     def _key(self, operation: Any) -> tuple[str, bool]:
         """Name of an operation in the table, and whether it has a row there."""
-        kind = type(operation)
+        kind: Any = type(operation)
         prefix = "" if isinstance(operation, self.keras.Layer) else "ops."
         for name in (prefix + kind.__name__, kind.__name__, f"{kind.__module__}.{kind.__name__}"):
             if name in self.declared:
@@ -221,7 +221,7 @@ class Recorder:
         for base in kind.__mro__:  # a subclass that only sets parameters is what it was
             name = prefix + base.__name__
             if base.__module__.startswith(PACKAGE) and name in self.known:
-                if base.call is kind.call:
+                if getattr(base, "call", None) is kind.call:
                     return name, True
                 break
         name = prefix + kind.__name__
@@ -256,12 +256,13 @@ class Recorder:
                 *_mapped(symbolic, args), **_mapped(symbolic, dict(kwargs))
             )
             found = [v for v in _leaves(spec) if isinstance(v, self.keras.KerasTensor)]
-        except Exception:  # a layer that cannot say may have a row that can
-            found = []
-        if len(found) != len(like):
-            found = list(like)
-        # what is unknown is the batch
-        return tuple(self.slot([1 if n is None else n for n in x.shape], x.dtype) for x in found)
+        except Exception as error:  # the layer's own code may raise anything
+            found = list(like)  # what it said when the model was made, if it said enough
+            if any(n is None for x in found for n in x.shape[1:]):
+                raise LayerError(
+                    f"{operation.name!r}: what shape it makes is not known ({_said(error)})"
+                ) from error
+        return tuple(self.slot([n or 1 for n in x.shape], x.dtype) for x in found)
 
     def _handed_on(self, found: Sequence[Any], mark: int, scope: Scope) -> list[Any]:
         """The results of a call, those that it only passes on being named after it too."""

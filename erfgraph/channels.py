@@ -39,6 +39,10 @@ class Mix:
     makes: Channels
     groups: int = 1
 
+    def reversed(self) -> Mix:
+        """The same pairs, seen from the other end."""
+        return Mix(self.makes, self.reads, self.groups)
+
 
 def each(n: int) -> Mix:
     """Every output channel reads the source channel of its own number."""

@@ -25,7 +25,8 @@ from erfgraph.counts import Counts
 from erfgraph.layers import Terms
 from erfgraph.network import Network
 from erfgraph.paths import reach
-from erfgraph.plan import Numbers, Plan, View, compile_plan, plan_for, run, view
+from erfgraph.plan import Numbers, Plan, compile_plan, plan_for, run
+from erfgraph.view import Strand, View, view
 
 LANE_BYTES = 1 << 27  # what the lanes of one batch of forward cones may take
 EXACT_FLOAT = 1 << 53
@@ -100,7 +101,7 @@ def _outgoing(plan: Plan, src: int, dst: int, terms: Terms, reaching: np.ndarray
         product: np.ndarray = block.T @ reaching.ravel().astype(np.int64)
         return product.reshape(plan.extents[src])
     patterns = tuple(tuple(axes.once(a) for a in term) for term in terms)
-    seen = View(plan.shapes, {dst: ((src, patterns),), src: ()}, (dst, src))
+    seen = View(plan.shapes, {dst: (Strand(src, patterns),), src: ()}, (dst, src))
     single = compile_plan(seen, dst, plan.windows[dst])
     found = run(single, Numbers(np.int64), [src], seed=reaching.astype(np.int64)[None])
     whole = np.zeros(plan.extents[src], dtype=np.int64)

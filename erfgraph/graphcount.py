@@ -70,7 +70,9 @@ def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Count
             if lanes > 1:
                 wide.carry(held[src].T)
     found = held.get(stop, np.zeros((units[stop], 1), dtype=np.int64))
-    return Counts(narrow(np.ascontiguousarray(found.T).reshape(-1, *g.maps[stop].shape)))
+    limbs = np.array(found.T, order="C").reshape(-1, *g.maps[stop].shape)
+    wide.carry(limbs)
+    return Counts(narrow(limbs))
 
 
 def count_edges(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Counts:

@@ -52,6 +52,8 @@ class ImportanceMap:
         Where the window that is held starts; beyond it everything is zero.
     counts : Counts
         The values on the window.
+    channels : {"collapse", "count"}
+        Whether all channels of a position are one unit, or a node each.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class ImportanceMap:
     network: str | None
     offset: Shape
     counts: Counts = field(repr=False)
+    channels: str = "collapse"
 
     # --- values ---
 
@@ -229,7 +232,7 @@ class ImportanceMap:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ImportanceMap):
             return NotImplemented
-        keys = ("layer", "unit", "of", "measure", "shape")
+        keys = ("layer", "unit", "of", "measure", "channels", "shape")
         if any(getattr(self, key) != getattr(other, key) for key in keys):
             return False
         if self.offset == other.offset and self.counts.shape == other.counts.shape:
@@ -261,6 +264,7 @@ class ImportanceMap:
             "of": self.of,
             "shape": list(self.shape),
             "measure": self.measure,
+            "channels": self.channels,
             "exact": self.exact,
             "log10_scale": self.log10_scale,
             "total": self.total,
@@ -315,4 +319,4 @@ class ImportanceMap:
         )
 
 
-_ABOUT = ("layer", "unit", "of", "measure", "network", "input_shape")
+_ABOUT = ("layer", "unit", "of", "measure", "channels", "network", "input_shape")

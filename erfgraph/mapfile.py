@@ -63,6 +63,7 @@ def _unpack(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> tuple[dict[
     if about.pop("format") != FORMAT:
         raise ValueError(f"another format than {FORMAT}")
     counts = _counts(arrays, int(about.pop("scale")))
+    about.setdefault("channels", "collapse")  # files from before channels could be told apart
     if set(about) != set(keys):
         raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
     for key, value in about.items():

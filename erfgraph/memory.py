@@ -8,6 +8,7 @@ from pathlib import Path
 from erfgraph.errors import SizeError
 
 FALLBACK = 4 << 30  # where the system does not say
+SMALL = 1 << 28  # bytes that are not worth asking the system
 
 
 def free_memory() -> int:
@@ -36,7 +37,7 @@ def require(n_bytes: int, what: str, advice: str = "") -> None:
     advice : str, optional
         How else to get there.
     """
-    if n_bytes < 1 << 28:  # not worth asking the system
+    if n_bytes < SMALL:
         return
     free = free_memory()
     if n_bytes > free:

@@ -8,13 +8,14 @@ scaled by a power of two. Nothing is left to luck, and nothing overflows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from erfgraph import wide
+from erfgraph.channels import Channels
 from erfgraph.counts import LARGEST_INT64, Counts, float_scale
 from erfgraph.errors import SizeError
 from erfgraph.plan import MOST_PLANS, Numbers, Plan, run
@@ -35,15 +36,20 @@ class WideNumbers(Numbers):
     def ready(self, index: int, values: np.ndarray) -> np.ndarray:
         """Carry, if what is pushed on might pass 2**63 otherwise."""
         if index in self.carries:
-            wide.carry(values)
+            wide.carry(_by_limbs(values, self.n_limbs[index]))
         return values
+
+
+def _by_limbs(values: np.ndarray, n_limbs: int) -> np.ndarray:
+    """A view of lanes that tells limbs from classes: shape (limbs, classes, *window)."""
+    return values.reshape(n_limbs, -1, *values.shape[1:])
 
 
 @lru_cache(maxsize=MOST_PLANS)
 def wide_numbers(plan: Plan) -> WideNumbers:
     """Limbs per map, and the maps that must carry before they push on."""
     largest = dict.fromkeys(plan.order, 0)  # bound on the limbs of a map
-    largest[plan.start] = 1
+    largest[plan.start] = max(plan.seeds)
     carries = set()
     for index in plan.order:
         pushes = plan.pushes[index]
@@ -81,7 +87,12 @@ def scaled_numbers(plan: Plan) -> ScaledNumbers:
     return ScaledNumbers(np.float64, scales)
 
 
-def count(plan: Plan, keep: Iterable[int], exact: bool = True) -> dict[int, Counts]:
+def count(
+    plan: Plan,
+    keep: Iterable[int],
+    exact: bool = True,
+    views: Mapping[int, Channels | None] | None = None,
+) -> dict[int, Counts]:
     """Path counts of feature maps, backward or forward as the plan says.
 
     Parameters
@@ -91,33 +102,66 @@ def count(plan: Plan, keep: Iterable[int], exact: bool = True) -> dict[int, Coun
         Feature maps whose counts are wanted.
     exact : bool, optional
         Exact integers, or float64.
+    views : mapping of int to channels, optional
+        Where the plan tells channels apart: which channels of a map are summed over; default
+        all.
 
     Returns
     -------
     dict of int to Counts
         Without the maps that no path reaches.
     """
-    keep = set(keep)
+    keep = {index for index in keep if index in plan.windows}
+    sizes = {index: np.ones(1, dtype=np.int64) for index in keep}
+    if plan.classes is not None:
+        views = views or {}
+        sizes = {index: plan.classes[index].sizes(views.get(index)) for index in keep}
+        keep = {index for index in keep if sizes[index].any()}
     if not exact:
         numbers = scaled_numbers(plan)
         found = run(plan, numbers, keep)
         scaled = {index for index in found if numbers.scales[index]}
         where = run(plan, Numbers(bool), scaled) if scaled else {}
         return {
-            i: Counts(values[0], numbers.scales[i], where[i][0] if i in where else None)
+            i: Counts(
+                _summed(values[None], sizes[i])[0],
+                numbers.scales[i],
+                np.any(where[i][sizes[i] > 0], axis=0) if i in where else None,
+            )
             for i, values in found.items()
         }
-    if max(plan.bounds.values()) <= LARGEST_INT64:
+    most = [plan.bounds[i] * int(sizes[i].max()) for i in keep]
+    if max([*plan.bounds.values(), *most]) <= LARGEST_INT64:
         found = run(plan, Numbers(np.int64), keep)
-        return {i: Counts(values[0]) for i, values in found.items()}
-    found = run(plan, wide_numbers(plan), keep)
-    return {i: Counts(narrow(values)) for i, values in found.items()}
+        return {i: Counts(_summed(values[None], sizes[i])[0]) for i, values in found.items()}
+    limbs = wide_numbers(plan)
+    found = run(plan, limbs, keep)
+    return {
+        i: Counts(narrow(_wide_sum(_by_limbs(values, limbs.lanes(i)), sizes[i])))
+        for i, values in found.items()
+    }
+
+
+def _summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The sum over channels: shape (limbs, classes, *window) to (limbs, *window)."""
+    if len(sizes) == 1:
+        return values[:, 0] if sizes[0] == 1 else values[:, 0] * sizes[0]
+    return np.asarray(sum(values[:, k] * sizes[k] for k in np.flatnonzero(sizes)))
+
+
+def _wide_sum(limbs: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The same of wide integers: limbs of their own, carried, with one more for the carries."""
+    if int(limbs.max()) * int(sizes.sum()) > wide.LIMB_LIMIT:
+        limbs = limbs.copy()
+        wide.carry(limbs)
+    total = np.zeros((len(limbs) + 1, *limbs.shape[2:]), dtype=np.int64)
+    total[:-1] = _summed(limbs, sizes)
+    wide.carry(total)
+    return total
 
 
 def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
-    """Finished counts: int64 if even the largest fits, else wide."""
-    limbs = limbs.copy()  # a shared array may be another map's too
-    wide.carry(limbs)
+    """Finished counts from carried limbs: int64 if even the largest fits, else wide."""
     while len(limbs) > 1 and not limbs[-1].any():
         limbs = limbs[:-1]
     if len(limbs) == 1:

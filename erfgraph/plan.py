@@ -5,114 +5,36 @@ adjoint ``Hᵀ`` of every link, one small product per axis, nothing larger ever 
 map is cropped to the window that the unit sees, so the cost does not depend on the size of
 the image. Forward is the same sweep over the reversed links.
 
-Three steps are kept apart: `View` describes what pushes where, `compile_plan` fixes windows
-and slices, `run` moves numbers. What travels has the shape (lanes, *window); lanes are the
-limbs of wide integers (see `erfgraph.wide`) and otherwise one.
+Three steps are kept apart: `erfgraph.view` describes what pushes where, `compile_plan` fixes
+windows and slices, `run` moves numbers. What travels has the shape (lanes, *window): a lane for
+every limb of wide integers (see `erfgraph.wide`) and class of channels (see
+`erfgraph.channel_classes`), classes side by side within a limb. With channels collapsed there
+is one class.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from erfgraph import axes, memory
-from erfgraph.axes import AxisMap, Dense, Taps, Window
-from erfgraph.layers import Terms
+from erfgraph.axes import Window
+from erfgraph.channel_classes import Classes, Mixing, classify, mixing
+from erfgraph.channels import Channels
 from erfgraph.network import Network
 from erfgraph.params import Shape
+from erfgraph.steps import AxisStep, Index, add_adjoint, axis_step
+from erfgraph.view import Direction, Strand, View, view
 
-Direction = Literal["backward", "forward"]
-Index = tuple[Any, ...]
 MOST_PLANS = 256
 
 
-# --- describe -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class View:
-    """A network as a sweep sees it: for every map, where it pushes and through what."""
-
-    shapes: tuple[Shape, ...]
-    pushes: Mapping[int, tuple[tuple[int, Terms], ...]]
-    order: tuple[int, ...]  # maps in the order in which they are complete
-
-
-def view(net: Network, direction: Direction, start: int, stop: int | None = None) -> View:
-    """The part of a network on paths between two maps (all that `start` reaches by default).
-
-    Parameters
-    ----------
-    net : Network
-    direction : {"backward", "forward"}
-        Along or against the links.
-    start, stop : int
-        Indices of feature maps.
-    """
-    shapes = tuple(m.shape for m in net.maps)
-    pushes: dict[int, list[tuple[int, Terms]]] = {}
-    for m in net.maps:
-        for link in m.links:
-            if direction == "backward":
-                pushes.setdefault(m.index, []).append((link.src, link.terms))
-            else:
-                reverse = tuple(tuple(map(axes.transpose, term)) for term in link.terms)
-                pushes.setdefault(link.src, []).append((m.index, reverse))
-    order = range(start, -1, -1) if direction == "backward" else range(start, len(shapes))
-    reached = {start}
-    for index in order:
-        if index in reached:
-            reached.update(target for target, _ in pushes.get(index, ()))
-    leading = reached
-    if stop is not None:  # keep only maps from which `stop` is reached
-        leading = {stop}
-        for index in reversed(order):
-            if any(target in leading for target, _ in pushes.get(index, ())):
-                leading.add(index)
-    used = [i for i in order if i in reached and i in leading] or [start]
-    kept = set(used)
-    return View(
-        shapes,
-        {i: tuple(p for p in pushes.get(i, ()) if p[0] in kept and i != stop) for i in used},
-        tuple(used),
-    )
-
-
 # --- build --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TapsStep:
-    """Adjoint of `Taps` on a window: slices of the source that gather slices of the output."""
-
-    axis: int
-    length: int  # positions of the source window
-    pairs: tuple[tuple[Index, Index], ...]  # (into the source window, from the output window)
-
-
-@dataclass(frozen=True, slots=True)
-class DenseStep:
-    """Adjoint of `Dense`: every source position gets the sum over the output window."""
-
-    axis: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SparseStep:
-    """Adjoint of `Sparse` on a window, as a matrix of shape (source, output)."""
-
-    axis: int
-    length: int
-    matrix: Any
-
-
-AxisStep = TapsStep | DenseStep | SparseStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +44,9 @@ class Push:
     target: int
     terms: tuple[tuple[AxisStep, ...], ...]
     places: tuple[tuple[Index, bool], ...]  # per term: where in the target, and if all of it
-    gain: int  # largest sum of multiplicities that one target unit collects
-    growth: int  # largest sum of multiplicities that one pushing unit hands out
+    gain: int  # largest sum of multiplicities that one number of the target collects
+    growth: int  # largest sum of multiplicities that one number hands out
+    mixing: Mixing | None = None  # of classes; None: each is handed on as it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,10 +57,14 @@ class Plan:
     order: tuple[int, ...]
     windows: Mapping[int, tuple[Window, ...]]
     extents: Mapping[int, Shape]  # shapes of the windows
+    units: Mapping[int, int]  # positions of the windows
+    n_classes: Mapping[int, int]  # numbers that a map holds per position
     pushes: Mapping[int, tuple[Push, ...]]
     inflow: Mapping[int, int]  # how many terms push into a map
-    bounds: Mapping[int, int]  # upper bound on the sum of a map's path counts
+    bounds: Mapping[int, int]  # upper bound on the sum of a map's numbers
     shapes: tuple[Shape, ...] = field(repr=False)
+    classes: Mapping[int, Classes] | None = None  # of channels; None: collapsed
+    seeds: tuple[int, ...] = (1,)  # what the first window holds, one number per class
 
 
 def plan_for(
@@ -146,15 +73,19 @@ def plan_for(
     start: int,
     unit: Shape,
     stop: int | None = None,
+    asked: Channels | None = None,
 ) -> Plan:
     """The compiled sweep from a unit, kept with the network for the next call."""
-    key = (direction, start, unit, stop, len(net.maps) if direction == "forward" else None)
+    grown = len(net.maps) if direction == "forward" else None
+    key = (direction, start, unit, stop, asked, grown)
     plan = net.plans.get(key)
     if plan is None:
         if len(net.plans) >= MOST_PLANS:
             net.plans.clear()
         window = tuple((u, u + 1) for u in unit)
-        plan = net.plans[key] = compile_plan(view(net, direction, start, stop), start, window)
+        plan = net.plans[key] = compile_plan(
+            view(net, direction, start, stop, asked), start, window
+        )
     return plan
 
 
@@ -173,17 +104,18 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
     -------
     Plan
     """
+    classes, mixed = _mixed(seen, start)
     windows: dict[int, tuple[Window, ...]] = {start: window}
     for index in seen.order:
         if index not in windows:
             continue
-        for target, terms in seen.pushes[index]:
-            for term in terms:
+        for strand, _ in mixed[index]:
+            for term in strand.terms:
                 reach = [axes.hull(a, w) for a, w in zip(term, windows[index], strict=True)]
                 if None in reach:
                     continue
-                known = windows.get(target)
-                windows[target] = tuple(
+                known = windows.get(strand.target)
+                windows[strand.target] = tuple(
                     (r if known is None else _span(r, known[i]))
                     for i, r in enumerate(reach)
                     if r is not None
@@ -194,30 +126,74 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
         if index in windows:
             pushes[index] = tuple(
                 push
-                for target, terms in seen.pushes[index]
-                if target in windows
-                and (push := _push(target, terms, windows[index], windows[target])).terms
+                for strand, mixing in mixed[index]
+                if strand.target in windows
+                and (push := _push(strand, mixing, windows[index], windows[strand.target])).terms
             )
             for push in pushes[index]:
                 inflow[push.target] = inflow.get(push.target, 0) + len(push.terms)
     order = tuple(index for index in seen.order if index in windows)
     extents = {i: tuple(hi - lo for lo, hi in windows[i]) for i in order}
+    units = {i: math.prod(extent) for i, extent in extents.items()}
+    n_classes = {i: 1 if classes is None else classes[i].number for i in order}
+    seeds: tuple[int, ...] = (1,)
+    if classes is not None and seen.asked is not None:
+        first = classes[start].first
+        seeds = tuple(seen.asked.count(c) for c in first.tolist())
     bounds = dict.fromkeys(order, 0)
-    bounds[start] = math.prod(extents[start])
+    bounds[start] = sum(seeds) * units[start]
     for index in order:
         for push in pushes[index]:
             bounds[push.target] += bounds[index] * push.growth
-    return Plan(start, order, windows, extents, pushes, inflow, bounds, seen.shapes)
+    return Plan(
+        start=start,
+        order=order,
+        windows=windows,
+        extents=extents,
+        units=units,
+        n_classes=n_classes,
+        pushes=pushes,
+        inflow=inflow,
+        bounds=bounds,
+        shapes=seen.shapes,
+        classes=classes,
+        seeds=seeds,
+    )
+
+
+Mixed = dict[int, list[tuple[Strand, Mixing | None]]]
+
+
+def _mixed(seen: View, start: int) -> tuple[dict[int, Classes] | None, Mixed]:
+    """Classes of channels, and what pushes anything at all, with its mixing of classes."""
+    if seen.asked is None:
+        return None, {i: [(strand, None) for strand in seen.pushes[i]] for i in seen.order}
+    joins = {
+        i: [(s.target, s.mix) for s in strands if s.mix is not None]
+        for i, strands in seen.pushes.items()
+    }
+    classes = classify(seen.order, joins, seen.channels, start, seen.asked)
+    mixed: Mixed = {}
+    for i in seen.order:
+        mixed[i] = []
+        for strand in seen.pushes[i]:
+            assert strand.mix is not None
+            found = mixing(strand.mix, classes[strand.target], classes[i])
+            if found is not None:
+                mixed[i].append((strand, None if found.plain else found))
+    return classes, mixed
 
 
 def _span(a: Window, b: Window) -> Window:
     return (min(a[0], b[0]), max(a[1], b[1]))
 
 
-def _push(target: int, terms: Terms, out: tuple[Window, ...], src: tuple[Window, ...]) -> Push:
+def _push(
+    strand: Strand, mixing: Mixing | None, out: tuple[Window, ...], src: tuple[Window, ...]
+) -> Push:
     steps, places, gain, growth = [], [], 0, 0
     ndim = len(out)
-    for term in terms:
+    for term in strand.terms:
         if any(axes.hull(a, w) is None for a, w in zip(term, out, strict=True)):
             continue
         made = []
@@ -234,68 +210,19 @@ def _push(target: int, terms: Terms, out: tuple[Window, ...], src: tuple[Window,
                 place.append(slice(lo, hi))
                 whole = whole and (lo, hi) == (0, src[i][1] - src[i][0])
             else:
-                made.append(_axis_step(axis, i, ndim, out[i], src[i]))
+                made.append(axis_step(axis, i, ndim, out[i], src[i]))
                 place.append(slice(None))
         # the innermost axis first: strided, it is slow, so while the array is still small
         steps.append(tuple(reversed(made)))
         places.append((tuple(place), whole))
         gain += collects
         growth += hands
-    return Push(target, tuple(steps), tuple(places), gain, growth)
-
-
-@lru_cache(maxsize=8192)
-def _axis_step(axis: AxisMap, i: int, ndim: int, out: Window, src: Window) -> AxisStep:
-    length = src[1] - src[0]
-    if isinstance(axis, Dense):
-        return DenseStep(i + 1, length)
-    if isinstance(axis, Taps):
-        before = (slice(None),) * (i + 1)
-        pairs = tuple(
-            (
-                (*before, _slice(r.src - src[0], r.src_step, r.length)),
-                (*before, _slice(r.out - out[0], r.out_step, r.length)),
-            )
-            for r in axes.clip(axis, out, src)
-        )
-        return TapsStep(i + 1, length, pairs)
-    from scipy.sparse import csr_array
-
-    first, stop = np.searchsorted(axis.outs, out)
-    rows, cols = axis.srcs[first:stop] - src[0], axis.outs[first:stop] - out[0]
-    shape = (length, out[1] - out[0])
-    return SparseStep(i + 1, length, csr_array((axis.counts[first:stop], (rows, cols)), shape))
-
-
-def _slice(start: int, step: int, count: int) -> slice:
-    stop = start + (count - 1) * step + (1 if step > 0 else -1)
-    return slice(start, stop if stop >= 0 else None, step)
+    if mixing is not None:
+        gain, growth = gain * mixing.collects, growth * mixing.hands
+    return Push(strand.target, tuple(steps), tuple(places), gain, growth, mixing)
 
 
 # --- run ----------------------------------------------------------------------------------
-
-
-def add_adjoint(step: AxisStep, values: np.ndarray, into: np.ndarray) -> None:
-    """Add ``Hᵀ values`` along one axis into an array of the source window's shape."""
-    if type(step) is TapsStep:
-        for to, take in step.pairs:
-            part = into[to]
-            np.add(part, values[take], out=part)
-    elif type(step) is DenseStep:
-        if values.dtype == bool:
-            into |= values.any(axis=step.axis, keepdims=True)
-        else:
-            into += values.sum(axis=step.axis, keepdims=True)
-    else:
-        assert isinstance(step, SparseStep)
-        moved = np.moveaxis(values, step.axis, 0)
-        flat = moved.reshape(moved.shape[0], -1)
-        if values.dtype == bool:
-            product = (step.matrix @ flat.astype(np.int64)) > 0
-        else:
-            product = step.matrix @ flat
-        result = np.moveaxis(product.reshape(-1, *moved.shape[1:]), 0, step.axis)
-        np.add(into, result, out=into)
 
 
 @dataclass(frozen=True)
@@ -308,7 +235,7 @@ class Numbers:
     dtype: Any
 
     def lanes(self, index: int) -> int:
-        """Lanes of a map's array."""
+        """Lanes of a map's array per class of channels."""
         return 1
 
     def ready(self, index: int, values: np.ndarray) -> np.ndarray:
@@ -335,22 +262,28 @@ def run(
     keep : iterable of int
         Feature maps whose numbers are wanted.
     seed : array, shape (lanes, *window), optional
-        What the start map holds; default ones.
+        What the start map holds; default the plan's seeds.
 
     Returns
     -------
     dict
-        For every kept map with a window, its numbers, shape (lanes, *window).
+        For every kept map with a window, its numbers, shape (lanes, *window); lanes are
+        limbs x classes.
+
+    Raises
+    ------
+    SizeError
+        If what is held at one time does not fit into memory.
     """
     wanted = set(keep)
-    largest = max(numbers.lanes(i) * math.prod(plan.extents[i]) for i in plan.order)
-    memory.require(3 * largest * np.dtype(numbers.dtype).itemsize, "this sweep")
-    held: dict[int, np.ndarray] = {}
-    shape = (numbers.lanes(plan.start), *plan.extents[plan.start])
-    held[plan.start] = np.zeros(shape, numbers.dtype)
-    held[plan.start][0] = 1
+    lanes = {i: numbers.lanes(i) * plan.n_classes[i] for i in plan.order}
+    _check_memory(plan, lanes, np.dtype(numbers.dtype).itemsize, wanted)
+    first = np.zeros((lanes[plan.start], *plan.extents[plan.start]), numbers.dtype)
+    for i, number in enumerate(plan.seeds):
+        first[i] = number
     if seed is not None:
-        held[plan.start][...] = seed
+        first[...] = seed
+    held = {plan.start: first}
     kept: dict[int, np.ndarray] = {}
     for index in plan.order:
         values = held.pop(index, None)
@@ -360,22 +293,51 @@ def run(
         if index in wanted:
             kept[index] = values
         for push in plan.pushes[index]:
-            _run_push(plan, numbers, push, numbers.fit(index, push.target, values), held)
+            ready = numbers.fit(index, push.target, values)
+            _run_push(plan, push, ready, held, lanes[push.target])
     return kept
 
 
+def _check_memory(plan: Plan, lanes: Mapping[int, int], itemsize: int, wanted: set[int]) -> None:
+    """Refuse a sweep that holds more at one time than there is room for."""
+    units = plan.units
+    if sum(map(operator.mul, lanes.values(), units.values())) * itemsize < memory.SMALL:
+        return
+    begun = {plan.start}
+    held = most = lanes[plan.start] * units[plan.start]
+    between = 0
+    for index in plan.order:
+        for push in plan.pushes[index]:
+            target = push.target
+            if target not in begun:
+                begun.add(target)
+                held += lanes[target] * units[target]
+            between = max(between, max(lanes[index], lanes[target]) * units[target])
+        most = max(most, held)
+        held -= 0 if index in wanted else lanes[index] * units[index]
+    memory.require((most + 2 * between) * itemsize, "this sweep")
+
+
 def _run_push(
-    plan: Plan, numbers: Numbers, push: Push, values: np.ndarray, held: dict[int, np.ndarray]
+    plan: Plan, push: Push, values: np.ndarray, held: dict[int, np.ndarray], lanes: int
 ) -> None:
-    target = push.target
+    target, mixing = push.target, push.mixing
+    terms: Iterable[tuple[tuple[AxisStep, ...], tuple[Index, bool]]]
+    terms = zip(push.terms, push.places, strict=True)
+    if mixing is not None and mixing.n_into > mixing.n_source:  # the fewer lanes are moved
+        moved = np.zeros((len(values), *plan.extents[target]), values.dtype)
+        for steps, (place, whole) in terms:
+            _add_term(steps, values, moved if whole else moved[place])
+        values, terms = mixing.apply(moved), [((), ((), True))]
+    elif mixing is not None:
+        values = mixing.apply(values)
     into = held.get(target)
-    for steps, (place, whole) in zip(push.terms, push.places, strict=True):
+    for steps, (place, whole) in terms:
         if into is None:
-            lanes = numbers.lanes(target)
             if not steps and whole and plan.inflow[target] == 1 and lanes == len(values):
                 held[target] = values  # a plain copy and nothing else: share the array
                 return
-            into = held[target] = np.zeros((lanes, *plan.extents[target]), numbers.dtype)
+            into = held[target] = np.zeros((lanes, *plan.extents[target]), values.dtype)
         part = into[: len(values)] if len(into) != len(values) else into
         _add_term(steps, values, part if whole else part[place])
 

@@ -163,3 +163,76 @@ def units(draw: st.DrawFn, net: Network) -> tuple[FeatureMap, tuple[int, ...]]:
     index = draw(st.just(len(net.maps) - 1) | st.integers(0, len(net.maps) - 1))
     m = net.maps[index]
     return m, tuple(draw(st.integers(0, n - 1)) for n in m.shape)
+
+
+# --- networks whose channels matter ---------------------------------------------------------
+
+CHANNEL_OPS = (
+    *("conv", "conv", "conv", "depthwise", "shuffle", "slice", "take", "pool", "pixel_shuffle"),
+    *("pixel_unshuffle", "add", "concat", "concat", "multiply", "gate", "max_pool", "linear"),
+)
+MOST_NODES = 240  # of one feature map
+
+
+def _factor(draw: st.DrawFn, n: int) -> int:
+    return draw(st.sampled_from([d for d in range(1, n + 1) if n % d == 0]))
+
+
+def _channel_call(
+    draw: st.DrawFn, op: str, x: FeatureMap, made: list[FeatureMap]
+) -> tuple[str, list[FeatureMap], dict[str, Any]]:
+    """One layer that moves or mixes channels: its method, inputs and parameters."""
+    n, ndim = x.channels, len(x.shape)
+    alike = [m for m in made if m.shape == x.shape]
+    if op == "conv":
+        groups = _factor(draw, n)
+        params = {"kernel": draw(st.integers(1, 3)), "padding": "same", "groups": groups}
+        return "conv", [x], params | {"channels": groups * draw(st.integers(1, 3))}
+    if op == "depthwise":
+        params = {"kernel": 2, "padding": "same", "groups": n}
+        return "conv", [x], params | {"channels": n * draw(st.integers(1, 2))}
+    if op == "shuffle":
+        return "channel_shuffle", [x], {"groups": _factor(draw, n)}
+    if op == "slice":
+        end = st.none() | st.integers(-n, n)
+        step = draw(st.sampled_from([1, 1, 2, -1, -2]))
+        return "channel_slice", [x], {"start": draw(end), "stop": draw(end), "step": step}
+    if op == "take":
+        order = draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=6))
+        return "channel_take", [x], {"order": order}
+    if op == "pool":
+        return "channel_pool", [x], {"channels": _factor(draw, n)}
+    if op in ("pixel_shuffle", "pixel_unshuffle"):
+        return op, [x], {"block": draw(per_axis(st.integers(1, 2), ndim))}
+    if op in ("add", "multiply", "concat"):
+        fits = [m for m in alike if op == "concat" or m.channels in (1, n)]
+        inputs = [x, *draw(st.lists(st.sampled_from(fits), min_size=1, max_size=2))]
+        return op, inputs, {"constant": draw(st.integers(0, 1))} if op == "concat" else {}
+    if op == "gate":
+        return op, [x, draw(st.sampled_from([m for m in alike if m.channels in (1, n)]))], {}
+    return op, [x], {"kernel": 2, "stride": 1} if op == "max_pool" else {"channels": 3}
+
+
+@st.composite
+def channel_networks(draw: st.DrawFn) -> Network:
+    """A network of several channels: groups, splits, shuffles, branches that share views."""
+    ndim = draw(st.sampled_from([1, 1, 2]))
+    shape = draw(st.tuples(*[st.integers(1, (6, 4)[ndim - 1])] * ndim))
+    gates = draw(st.sampled_from(["transparent", "follow"]))
+    net = eg.Network(shape, channels=draw(st.integers(1, 6)), gates=gates)
+    made = [net.input]
+    for _ in range(draw(st.integers(2, 9))):
+        x = draw(st.sampled_from(made[-2:]))
+        op = draw(st.sampled_from(CHANNEL_OPS))
+        method, inputs, params = _channel_call(draw, op, x, made)
+        trial = eg.Network(x.shape, gates=gates)
+        try:
+            tried = [trial.conv("input", 1, channels=m.channels) for m in inputs]
+            found = getattr(trial, method)(*tried, **params)
+        except eg.LayerError:
+            continue
+        if math.prod(found.shape) * found.channels <= MOST_NODES:
+            made.append(getattr(net, method)(*inputs, **params))
+    if not net.layers:
+        net.identity(net.input)
+    return net

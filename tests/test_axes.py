@@ -18,7 +18,7 @@ from registry import NETWORKS
 from erfgraph import axes, layers
 from erfgraph.axes import Dense, Run, Sparse, Taps
 from erfgraph.network import LAYER_METHODS, Network
-from erfgraph.plan import _axis_step, add_adjoint
+from erfgraph.steps import add_adjoint, axis_step
 
 
 def of(made):
@@ -166,7 +166,7 @@ def test_adjoint_of_windows_equals_the_dense_product(name, dtype):
         values = rng.integers(0, 9, (2, 3, out[1] - out[0])).astype(dtype)
         into = rng.integers(0, 9, (2, 3, src[1] - src[0])).astype(dtype)
         expected = into.astype(int) + values.astype(int) @ want[slice(*out), slice(*src)]
-        add_adjoint(_axis_step(axis, 1, 2, out, src), values, into)
+        add_adjoint(axis_step(axis, 1, 2, out, src), values, into)
         assert np.array_equal(into, expected.astype(dtype))
 
 
@@ -183,7 +183,7 @@ def adjoint(terms, y, shape):
             size[a + 1] = axis.n_in
             into = np.zeros(size, dtype=np.int64)
             whole = (0, axis.n_out), (0, axis.n_in)
-            add_adjoint(_axis_step(axis, a, len(term), *whole), values, into)
+            add_adjoint(axis_step(axis, a, len(term), *whole), values, into)
             values = into
         total += values
     return total[0]

@@ -65,6 +65,18 @@ def test_map_json_agrees_with_python(capsys):
     assert found["unit"] == [3, 10]
 
 
+def test_map_of_channels(capsys):
+    arguments = ("map", "conv3 conv3", "--channels", "4")
+    found = document(capsys, *arguments, "--count-channels")
+    assert (found["total"], found["channels"]) == (9 * 4**3, "count")
+    assert document(capsys, *arguments)["channels"] == "collapse"
+    assert document(capsys, *arguments, "--collapse-channels")["total"] == 9
+    assert "channel paths, total" in call(capsys, *arguments, "--count-channels")[1]
+    status, out, err = call(capsys, *arguments, "--count-channels", "--measure", "edges")
+    assert (status, out) == (2, "")
+    assert "channels: 'count' goes with measure 'paths', got measure 'edges'" in err
+
+
 def test_map_of_an_inner_map_says_so(capsys):
     found = document(capsys, "map", "resnet18", "--of", "layer1")
     assert (found["of"], found["shape"], found["input_shape"]) == (

@@ -16,6 +16,7 @@ NETS = {
     "int64": ("conv3*3", {}),
     "window": ("vgg11", {"unit": (0, 0)}),
     "edges": ("conv3x3*3", {"measure": "edges"}),
+    "channels": ("conv3x3*9", {"channels": "count"}),
     "float": ("conv3x3*4", {"exact": False}),
     "wide": ("conv3x3*30", {}),
     "beyond_doubles": ("conv3*700", {}),
@@ -69,6 +70,18 @@ def test_one_count_changed_is_another_map(maps, tmp_path):
     arrays["values"][2] += 1
     np.savez(path, **arrays)
     assert eg.ImportanceMap.load(path) != maps["int64"]
+
+
+def test_files_from_before_channels_were_told_apart(maps, tmp_path):
+    path = tmp_path / "map.npz"
+    maps["int64"].save(path)
+    with np.load(path) as data:
+        arrays = dict(data)
+    about = json.loads(str(arrays["about"]))
+    assert about.pop("channels") == "collapse"
+    arrays["about"] = np.array(json.dumps(about))
+    np.savez(path, **arrays)
+    assert eg.ImportanceMap.load(path) == maps["int64"]
 
 
 # --- refusals -----------------------------------------------------------------------------

@@ -29,10 +29,13 @@ def flat_pads(pads: list[tuple[int, int]]) -> list[int]:
     return [side for pair in reversed(pads) for side in pair]
 
 
-def kernel_of(p: dict[str, Any], ndim: int) -> torch.Tensor:
+def kernel_of(p: dict[str, Any], x: torch.Tensor, transposed: bool = False) -> torch.Tensor:
+    """Ones, of the shape (channels made, channels read of a group, *kernel)."""
     mask = p.get("mask")
-    ones = np.ones(each(p["kernel"], ndim)) if mask is None else np.array(mask)
-    return torch.tensor(ones, dtype=torch.float64)[None, None]
+    ones = np.ones(each(p["kernel"], x.ndim - 2)) if mask is None else np.array(mask)
+    n, groups = p.get("channels") or x.shape[1], p.get("groups", 1)
+    sides = (x.shape[1], n // groups) if transposed else (n, x.shape[1] // groups)
+    return torch.tensor(ones, dtype=torch.float64).repeat(*sides, *(1,) * ones.ndim)
 
 
 def conv(x: torch.Tensor, p: dict[str, Any], ceil_mode: bool = False) -> torch.Tensor:
@@ -49,7 +52,8 @@ def conv(x: torch.Tensor, p: dict[str, Any], ceil_mode: bool = False) -> torch.T
         ]
         x = F.pad(x, flat_pads([(0, e) for e in over]))
     run = (F.conv1d, F.conv2d, F.conv3d)[ndim - 1]
-    return run(x, kernel_of(p, ndim), stride=stride, dilation=dilation)
+    groups = p.get("groups", 1)
+    return run(x, kernel_of(p, x), stride=stride, dilation=dilation, groups=groups)
 
 
 def pool(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
@@ -61,7 +65,7 @@ def pool(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
         run = F.avg_pool2d if x.ndim == 4 else F.avg_pool3d
         args = p["kernel"], p["stride"], p.get("padding", 0), ceil_mode
         return run(x, *args, divisor_override=1)
-    return conv(x, p, ceil_mode)
+    return conv(x, {**p, "groups": x.shape[1]}, ceil_mode)
 
 
 def conv_transpose(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
@@ -69,6 +73,7 @@ def conv_transpose(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
     stride = each(p.get("stride", 1), ndim)
     run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[ndim - 1]
     common = {"stride": stride, "dilation": tuple(each(p.get("dilation", 1), ndim))}
+    common["groups"] = p.get("groups", 1)
     padding, extra = p.get("padding", 0), p.get("output_padding", 0)
     if isinstance(padding, str):
         raise NotInTorchError
@@ -76,14 +81,14 @@ def conv_transpose(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
     if all(before == after for before, after in pads):
         return run(
             x,
-            kernel_of(p, ndim),
+            kernel_of(p, x, transposed=True),
             padding=[before for before, _ in pads],
             output_padding=tuple(each(extra, ndim)),
             **common,
         )
     if extra:
         raise NotInTorchError
-    return F.pad(run(x, kernel_of(p, ndim), **common), [-v for v in flat_pads(pads)])
+    return F.pad(run(x, kernel_of(p, x, transposed=True), **common), [-v for v in flat_pads(pads)])
 
 
 def pad(x: torch.Tensor, p: dict[str, Any]) -> torch.Tensor:
@@ -159,6 +164,11 @@ OPERATIONS = {
 }
 
 
+def collapsed(op: str, p: dict[str, Any]) -> dict[str, Any]:
+    """A layer's parameters without what they say of channels."""
+    return {key: p[key] for key in p if op == "adaptive_pool" or key not in ("groups", "channels")}
+
+
 def forward(net: Network, x: torch.Tensor) -> list[torch.Tensor]:
     """Every feature map of the network for an input of shape (1, 1, *spatial)."""
     made = [x]
@@ -173,7 +183,7 @@ def forward(net: Network, x: torch.Tensor) -> list[torch.Tensor]:
         if layer.op in ("add", "concat", "multiply", "gate"):
             made.append(sum(m.expand_as(maps[0]) for m in maps))
         elif layer.op in OPERATIONS:
-            made.append(OPERATIONS[layer.op](*maps, dict(layer.params)))
+            made.append(OPERATIONS[layer.op](*maps, collapsed(layer.op, dict(layer.params))))
         else:
             raise NotInTorchError(layer.op)
     return made
@@ -189,3 +199,111 @@ def gradient(net: Network, index: int, unit: Position) -> np.ndarray:
     else:
         found = None
     return (torch.zeros_like(x) if found is None else found)[0, 0].numpy()
+
+
+# --- with channels told apart ---------------------------------------------------------------
+
+
+def spread(p: dict[str, Any], *maps: torch.Tensor) -> torch.Tensor:
+    """A sum of maps, one of a single channel broadcast to the others'."""
+    total = maps[0]
+    for m in maps[1:]:
+        total = total + m
+    return total
+
+
+def cat(p: dict[str, Any], *maps: torch.Tensor) -> torch.Tensor:
+    fixed = torch.ones(1, p.get("constant", 0), *maps[0].shape[2:], dtype=torch.float64)
+    return torch.cat([*maps, fixed], dim=1)
+
+
+def linear(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    n = p.get("channels") or x.shape[1]
+    flat = x.flatten(1)
+    made = F.linear(flat, torch.ones(n, flat.shape[1], dtype=torch.float64))
+    return made.reshape(1, n, *(1,) * (x.ndim - 2))
+
+
+def channel_pool(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    return x.unflatten(1, (p.get("channels", 1), -1)).sum(2)
+
+
+def blocks(x: torch.Tensor, p: dict[str, Any]) -> tuple[list[int], bool]:
+    """Sides of a block, and whether torch has an operation for it."""
+    block = each(p["block"], x.ndim - 2)
+    return block, x.ndim == 4 and len(set(block)) == 1
+
+
+def shuffle_pixels(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    block, known = blocks(x, p)
+    if known:
+        return F.pixel_shuffle(x, block[0])
+    n = len(block)
+    x = x[0].unflatten(0, (-1, *block))  # channel, block, position
+    order = [0, *(axis for a in range(n) for axis in (1 + n + a, 1 + a))]
+    x = x.permute(order)
+    for axis in range(1, n + 1):
+        x = x.flatten(axis, axis + 1)
+    return x[None]
+
+
+def unshuffle_pixels(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    block, known = blocks(x, p)
+    if known:
+        return F.pixel_unshuffle(x, block[0])
+    n = len(block)
+    x = x[0]
+    for axis in range(n, 0, -1):
+        x = x.unflatten(axis, (-1, block[axis - 1]))
+    order = [0, *(2 + 2 * a for a in range(n)), *(1 + 2 * a for a in range(n))]
+    return x.permute(order).flatten(0, n)[None]
+
+
+def shuffle_channels(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    if x.ndim == 4:
+        return F.channel_shuffle(x, p["groups"])
+    return x.unflatten(1, (p["groups"], -1)).transpose(1, 2).flatten(1, 2)
+
+
+def slice_channels(p: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+    kept = range(x.shape[1])[slice(*(p.get(key) for key in ("start", "stop", "step")))]
+    if p.get("step", 1) in (1, None):
+        return x.split([kept.start, len(kept), x.shape[1] - kept.stop], dim=1)[1]
+    return x[:, list(kept)]
+
+
+CHANNEL_OPERATIONS = {
+    "add": spread,
+    "multiply": spread,
+    "gate": spread,
+    "concat": cat,
+    "linear": linear,
+    "channel_pool": channel_pool,
+    "pixel_shuffle": shuffle_pixels,
+    "pixel_unshuffle": unshuffle_pixels,
+    "channel_shuffle": shuffle_channels,
+    "channel_slice": slice_channels,
+    "channel_take": lambda p, x: x[:, list(p["order"])],
+}
+
+
+def channel_gradient(net: Network, unit: Position) -> np.ndarray:
+    """The gradient of the sum over a unit's channels, summed over the input's; float64."""
+    shape = (1, net.input.channels, *net.input.shape)
+    made = {"input": torch.ones(shape, dtype=torch.float64, requires_grad=True)}
+    for layer, name in zip(net.layers, net.results, strict=True):
+        maps, p = [made[x] for x in layer.inputs], dict(layer.params)
+        if layer.op == "identity" or (layer.op == "gate" and net.gates == "transparent"):
+            found = maps[0]
+        elif layer.op in CHANNEL_OPERATIONS:
+            found = CHANNEL_OPERATIONS[layer.op](p, *maps)
+        elif layer.op in OPERATIONS:
+            found = OPERATIONS[layer.op](maps[0], p)
+        else:
+            raise NotInTorchError(layer.op)
+        made[layer.name or name] = found
+    top, x = made[net.results[-1]], made["input"]
+    if not top.requires_grad:
+        return np.zeros(net.input.shape)
+    (found,) = torch.autograd.grad(top[(0, slice(None), *unit)].sum(), x, allow_unused=True)
+    return (torch.zeros_like(x) if found is None else found)[0].sum(0).numpy()

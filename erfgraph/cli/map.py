@@ -26,6 +26,7 @@ def map_command(
     unit: o.Unit = None,
     of: Annotated[str, typer.Option(help="Feature map whose units are rated.")] = "input",
     measure: o.Measure = "paths",
+    count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
     exact: Annotated[
@@ -57,7 +58,18 @@ def map_command(
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"counting {measure} of {net.name}") as advance:
-            maps.append(importance(net, layer, where, measure, exact, of, progress=advance))
+            maps.append(
+                importance(
+                    net,
+                    layer,
+                    where,
+                    measure,
+                    exact,
+                    of,
+                    channels="count" if count_channels else "collapse",
+                    progress=advance,
+                )
+            )
     fields = [found.erf(threshold, rule) for found in maps]
     documents = [
         {**found.to_dict(), "erf": field.to_dict()}

@@ -48,6 +48,13 @@ Unit = Annotated[
     typer.Option(metavar="Y,X", help="Position of the unit; default the centre, size // 2."),
 ]
 Measure = Annotated[str, typer.Option(help="What importance counts: paths or edges.")]
+CountChannels = Annotated[
+    bool,
+    typer.Option(
+        "--count-channels/--collapse-channels",
+        help="Every channel of a position a node of its own, or all of them one unit.",
+    ),
+]
 Rule = Annotated[str, typer.Option(help="What makes the ERF: peak, mass, square or count.")]
 Threshold = Annotated[
     float | None,

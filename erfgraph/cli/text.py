@@ -103,11 +103,12 @@ def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
 def _rows(m: ImportanceMap, field: ERF) -> dict[str, str]:
     scale = m.log10_scale
     size = " x ".join(map(str, m.trf.size))
+    counted = f"channel {m.measure}" if m.channels == "count" else m.measure
     return {
         f"{m.of} shape" if m.of != "input" else "input": " x ".join(map(str, m.shape)),
         "unit": f"{m.layer} {position(m.unit)}",
-        f"{m.measure}, total": number(m.total, scale),
-        f"{m.measure}, largest": f"{number(m.peak.value, scale)} at {position(m.peak.position)}",
+        f"{counted}, total": number(m.total, scale),
+        f"{counted}, largest": f"{number(m.peak.value, scale)} at {position(m.peak.position)}",
         "theoretical field": f"{size}  [{box(m.trf.bbox)}]",
         "units without a path": str(m.holes),
         f"ERF ({field.rule}, {field.threshold:g})": f"{field.area} units",

@@ -128,10 +128,10 @@ def _rows(
 def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap]) -> list[str]:
     room = SIDE + 0.4
     lines = wrapped(imp.network or "network", room, 8)
-    if len({(i.layer, i.unit, i.measure) for i in imps}) > 1:
+    if len({(i.layer, i.unit, wording.counted(i)) for i in imps}) > 1:
         lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, 7)
-    if len({i.measure for i in imps}) > 1:
-        lines += wrapped(wording.noun(imp.measure), room, 7)
+    if len({wording.counted(i) for i in imps}) > 1:
+        lines += wrapped(wording.counted(imp), room, 7)
     share = wording.percent(erf.share_of_trf)
     return [*lines, f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF"]
 
@@ -194,10 +194,10 @@ def _foot(imps: list[ImportanceMap], erfs: list[ERF], width: float) -> list[str]
     """What the panels have in common, in words."""
     first = imps[0]
     parts = []
-    if len({(i.layer, i.unit, i.measure) for i in imps}) == 1:
+    if len({(i.layer, i.unit, wording.counted(i)) for i in imps}) == 1:
         parts.append(wording.where(first))
-    elif len({i.measure for i in imps}) == 1:
-        parts.append(wording.noun(first.measure))
+    elif len({wording.counted(i) for i in imps}) == 1:
+        parts.append(wording.counted(first))
     if len({(e.rule, e.threshold) for e in erfs}) == 1:
         parts.append(f"ERF: {wording.rule(erfs[0])}")
     return wrapped("; ".join(parts), width, 7) if parts else []

@@ -121,7 +121,8 @@ def _short(value: float, log10_scale: float) -> str:
 
 def _heading(rated: Mapping[str, ImportanceMap], width: float) -> tuple[list[str], list[str]]:
     imp = next(iter(rated.values()))
-    counted = "paths from it to" if imp.measure == "paths" else f"{wording.noun(imp.measure)} to"
+    paths = imp.measure == "paths"
+    counted = f"{wording.counted(imp)} {'from it ' if paths else ''}to"
     if imp.measure == "edges":
         counted = "edges on its paths to"
     text = f"number in a unit: {counted} unit {wording.position(imp.unit)} of {imp.layer}"

@@ -184,7 +184,7 @@ def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, imp: Impo
     """A labelled colour bar in axes of its own."""
     extend = "min" if scale.kind == "log" and scale.clipped else "neither"
     made = figure.colorbar(image, cax=bar, extend=extend)
-    made.set_label(scale.label(wording.noun(imp.measure)))
+    made.set_label(scale.label(wording.counted(imp)))
     made.outline.set_linewidth(0.6)
     if made.solids is not None:
         made.solids.set_edgecolor("face")  # else viewers show hairlines between the colours
@@ -301,6 +301,6 @@ def _into(
         image = draw_panel(axes, panel, scale, cmap)
         axes.set_aspect("equal")
         bar = figure.colorbar(image, ax=axes)
-        bar.set_label(scale.label(wording.noun(imp.measure)))
+        bar.set_label(scale.label(wording.counted(imp)))
     axes.set_title(" · ".join(wording.heading(imp)) if title is None else title)
     return figure

@@ -62,7 +62,7 @@ def draw_profile(
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(wording.axis_label(0, imp))
-    axes.set_ylabel(scale.label(wording.noun(imp.measure)))
+    axes.set_ylabel(scale.label(wording.counted(imp)))
 
 
 def _label_bars(

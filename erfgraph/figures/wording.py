@@ -27,6 +27,11 @@ def noun(measure: str) -> str:
     return NOUNS.get(measure, measure.replace("_", " "))
 
 
+def counted(imp: ImportanceMap) -> str:
+    """What a map counts, in words: its measure, and whether channels are told apart."""
+    return f"channel {noun(imp.measure)}" if imp.channels == "count" else noun(imp.measure)
+
+
 def percent(share: float) -> str:
     """A share as a percentage: three digits, without zeros at the end."""
     return f"{100 * share:.3g} %"
@@ -76,7 +81,7 @@ def axis_label(axis: int, imp: ImportanceMap) -> str:
 
 def where(imp: ImportanceMap) -> str:
     """Layer, unit and measure."""
-    return f"unit {position(imp.unit)} of {imp.layer}; measure: {noun(imp.measure)}"
+    return f"unit {position(imp.unit)} of {imp.layer}; measure: {counted(imp)}"
 
 
 def heading(imp: ImportanceMap) -> tuple[str, str]:
@@ -113,10 +118,8 @@ def trf_line(imp: ImportanceMap) -> str:
         if len(imp.shape) > 1
         else f"x = {imp.peak.position[0]}"
     )
-    counted = noun(imp.measure)
-    if most == "1":
-        counted = counted.removesuffix("s")
-    return f"TRF: {size} {unit}{inside}; largest: {most} {counted} at {at}"
+    what = counted(imp).removesuffix("s") if most == "1" else counted(imp)
+    return f"TRF: {size} {unit}{inside}; largest: {most} {what} at {at}"
 
 
 def _exponent(imp: ImportanceMap) -> str:

@@ -19,9 +19,10 @@ from erfgraph.network import FeatureMap, Network
 from erfgraph.params import Shape
 from erfgraph.path_classes import path_classes, shortest
 from erfgraph.paths import count
-from erfgraph.plan import compile_plan, view
+from erfgraph.plan import compile_plan
 from erfgraph.shape import Box
 from erfgraph.sweeps import importance
+from erfgraph.view import view
 
 # --- holes ----------------------------------------------------------------------------------
 

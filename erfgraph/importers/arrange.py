@@ -15,7 +15,6 @@ from erfgraph.importers.layout import (
     Atom,
     Dim,
     Dims,
-    atoms_of,
     channel_order,
     channels,
     is_channel,
@@ -323,9 +322,12 @@ def _check_missing_axis(
         )
 
 
-def reorder(t: Tracer, v: Traced, dims: Dims) -> FeatureMap:
-    """The map of a tensor with its channels in the row-major order of some dimensions."""
-    return t.view(v.map, channel_order([a for a in atoms_of(dims) if a.axis in (CHANNEL, REPEAT)]))
+def is_plain(v: Traced, spatial: Sequence[int]) -> bool:
+    """Whether each of some dimensions is one axis, or of size 1."""
+    for dim in (v.dims[d] for d in spatial):
+        if dim and (dim[0].axis < 0 or dim != whole(dim[0].axis, v.map.shape[dim[0].axis])):
+            return False
+    return True
 
 
 def expanded(v: Traced, shape: Sequence[int]) -> Traced:

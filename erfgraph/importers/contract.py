@@ -50,6 +50,8 @@ def contract(
     """
     v = t.real(v)
     reduced = sorted(d % v.ndim for d in reduced)
+    if v.keys is not None:
+        return _among_heads(v, reduced, features)
     atoms = [a for d in reduced for a in v.dims[d]]
     kept = [a for d, dim in enumerate(v.dims) if d not in reduced for a in dim]
     groups = [a for a in kept if is_channel(a)]
@@ -93,6 +95,15 @@ def contract(
     elif mixed:
         x = t.add("channel_pool", x, channels=n)
     return Traced(x, row_major(dims)[0])
+
+
+def _among_heads(v: Traced, reduced: Sequence[int], features: int | None) -> Traced:
+    """Attention weights whose heads are mixed stay attention weights."""
+    if any(a.axis >= 0 for d in reduced for a in v.dims[d]):
+        raise cannot("a sum of attention weights cannot be represented", v)
+    dims = [() if d in reduced else dim for d, dim in enumerate(v.dims)]
+    dims[reduced[-1]] = channels(features or 1)
+    return replace(v, dims=tuple(dims))
 
 
 def _windows(
@@ -202,34 +213,22 @@ def _batched(v: Traced, batch: Sequence[int], core: int) -> Traced:
 
 def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
     a, b = t.real(a), t.real(b)
-    if a.keys is not None and any(x.axis >= KEY for x in a.dims[-1]):
+    if a.keys is not None and b.keys is None:
         return _attend(t, a, b)
-    if b.keys is not None and any(x.axis >= KEY for x in b.dims[-2]):
+    if b.keys is not None and a.keys is None:
         turned = layout.swap(b.dims, -2 % b.ndim, -1 % b.ndim)
         values = replace(a, dims=layout.swap(a.dims, -2 % a.ndim, -1 % a.ndim))
         found = _attend(t, replace(b, dims=turned), values)
         return replace(found, dims=layout.swap(found.dims, -2 % found.ndim, -1 % found.ndim))
     rows, summed, cols = a.dims[-2], a.dims[-1], b.dims[-1]
-    over_channels = not any(map(is_spatial, (*summed, *b.dims[-2])))
-    if (
-        over_channels
-        and _positions(a)
-        and _positions(b)
-        and _positions_in(rows)
-        and (_positions_in(cols))
-    ):
+    scores = not any(map(is_spatial, (*summed, *b.dims[-2]))) and not any(
+        map(is_channel, (*rows, *cols))
+    )
+    if scores:  # of every position of one for every position of the other
         keyed = tuple(x._replace(axis=KEY + x.axis) if is_spatial(x) else x for x in cols)
         batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
         return Traced(a.map, (*batch, rows, keyed), keys=b.map)
     return _bilinear(t, a, b)
-
-
-def _positions(v: Traced) -> bool:
-    return any(is_spatial(x) for dim in v.dims for x in dim)
-
-
-def _positions_in(dim: Dim) -> bool:
-    return any(map(is_spatial, dim))
 
 
 def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:
@@ -267,7 +266,7 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
     """
     values = t.real(values)
     digits = [a for a in values.dims[-2] if is_spatial(a)]
-    if not digits:  # attention among channels mixes them at every position
+    if any(map(is_channel, values.dims[-2])):  # attention among channels mixes them in place
         return contract(t, values, [-2], "linear", size_of(queries))
     shape = values.map.shape
     asked = [a for a in queries if is_spatial(a)]
@@ -301,4 +300,17 @@ def attended(t: Tracer, queries: Traced | Constant, values: Traced | Constant) -
         dims = list(pooled.dims)
         dims[-2] = layout.repeats(queries.shape[-2])
         return replace(pooled, dims=tuple(dims))
+    values = _for_heads(t.real(values), queries)
     return attention(t, queries.dims[-2], queries.map.shape, values)
+
+
+def _for_heads(values: Traced, queries: Traced) -> Traced:
+    """Values that several heads of queries share, once for each of them."""
+    ndim = max(values.ndim, queries.ndim)
+    dims = list(layout.aligned(values.dims, ndim))
+    asked = layout.aligned(queries.dims, ndim)
+    for d in range(ndim - 2):
+        times = size_of(asked[d]) // max(size_of(dims[d]), 1)
+        if times > 1 and not any(map(is_spatial, asked[d])):
+            dims[d] = (*dims[d], *layout.repeats(times))
+    return replace(values, dims=tuple(dims))

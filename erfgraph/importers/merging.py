@@ -72,8 +72,8 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
     """
     ndim = max(v.ndim for v in values)
     values = [replace(v, dims=aligned(v.dims, ndim)) for v in values]
-    # what covers most positions keeps its arrangement, the others follow
-    first = max(values, key=lambda v: math.prod(v.map.shape))
+    # what has most elements of its own keeps its arrangement, the others follow
+    first = max(values, key=lambda v: (_elements(v), math.prod(v.map.shape)))
     lead = [first, *(v for v in values if v is not first)]
     target = [() if d == front else _target([v.dims[d] for v in lead]) for d in range(ndim)]
     values = [_spread_out(t, v, target, front) for v in values]
@@ -89,6 +89,10 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
         alone = v.map.channels == 1 and front is None
         maps.append(v.map if alone else t.view(v.map, channel_order(order)))
     return Met(maps, row_major(target)[0], shape)
+
+
+def _elements(v: Traced) -> int:
+    return math.prod(a.size for dim in v.dims for a in dim if a.axis != REPEAT)
 
 
 def _target(dims: Sequence[Dim]) -> Dim:
@@ -110,13 +114,11 @@ def _spread_out(t: Tracer, v: Traced, target: Sequence[Dim], front: int | None) 
     spatial = []
     sizes: list[int] = []
     for d, dim in enumerate(target):
+        if d != front and any(map(is_channel, dim)) and any(map(is_spatial, v.dims[d])):
+            v = settle(t, v, d, ())
         own = v.dims[d]
-        if (
-            d == front
-            or not any(map(is_spatial, dim))
-            or not any(map(is_channel, own))
-            or any(map(is_spatial, own))
-        ):
+        turns = any(map(is_spatial, dim)) and not any(map(is_spatial, own))
+        if d == front or not turns or not any(map(is_channel, own)):
             sizes.append(size_of(own))
         else:
             spatial += [len(sizes) + i for i in range(len(dim))]
@@ -190,18 +192,26 @@ def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
     Notes
     -----
     Functions of the same unit are told from different maps: ``x * sigmoid(x)`` is one
-    activation, ``x - mean(x)`` a normalisation, ``x + x`` reads x twice.
+    activation, ``x - mean(x)`` a normalisation, ``x + x`` reads x twice. Different channels of
+    one map are different maps.
     """
     if not isinstance(a, Traced) or not isinstance(b, Traced):
         v, other = (a, b) if isinstance(a, Traced) else (b, a)
         if not isinstance(v, Traced):
             raise LayerError(f"{kind}: neither operand depends on the input")
         return with_constant(t, v, other)
-    if a.keys is not None or b.keys is not None:  # attention weights stay what they are
-        return a if a.keys is not None else b
-    if a.map.index == b.map.index and _same_units(a, b):
+    if a.keys is not None or b.keys is not None:
+        return _with_weights(kind, a, b)
+    if a.map.name == b.map.name and _same_units(a, b):
         return _same_map(t, kind, a, b)
     return join(t, "multiply" if kind in FACTORS else "add", a, b)
+
+
+def _with_weights(kind: str, a: Traced, b: Traced) -> Traced:
+    """Attention weights stay what they are, biased or scaled; what they scale stays too."""
+    weights, other = (a, b) if a.keys is not None else (b, a)
+    larger = other.keys is None and math.prod(other.shape) > math.prod(weights.shape)
+    return other if kind in FACTORS and larger else weights
 
 
 def with_constant(t: Tracer, v: Traced, other: Operand) -> Traced:
@@ -223,10 +233,10 @@ def _fits(small: Sequence[int], big: Sequence[int]) -> bool:
 
 
 def _same_units(a: Traced, b: Traced) -> bool:
-    """Whether two tensors of one map have the same units at the same places."""
+    """Whether two tensors of one map have the same units and channels at the same places."""
     ndim = max(a.ndim, b.ndim)
     for p, q in zip(aligned(a.dims, ndim), aligned(b.dims, ndim), strict=True):
-        mine, other = ([x for x in dim if is_spatial(x)] for dim in (p, q))
+        mine, other = ([x for x in dim if x.axis != REPEAT] for dim in (p, q))
         if mine and other and mine != other:
             return False
     return True

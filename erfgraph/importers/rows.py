@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers.arrange import arrange
-from erfgraph.importers.merging import Operand, combine, join, with_constant
+from erfgraph.importers.merging import Operand, combine, with_constant
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.values import Constant, Traced
 
@@ -102,7 +102,7 @@ def either(t: Tracer, a: Operand, b: Operand) -> Operand:
     if isinstance(a, Traced) and isinstance(b, Traced):
         if a.map.name == b.map.name:
             return combine(t, "mul", a, b)
-        return combine(t, "max", a, b) if a.map.index == b.map.index else join(t, "add", a, b)
+        return combine(t, "max", a, b)
     if isinstance(a, Traced) or isinstance(b, Traced):
         return combine(t, "max", a, b)
     return a if isinstance(a, Constant) else b

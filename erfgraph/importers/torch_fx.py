@@ -1,9 +1,10 @@
-"""PyTorch modules that ``torch.export`` cannot capture but ``torch.fx`` can trace.
+"""PyTorch modules that ``torch.export`` cannot capture.
 
-That is so where a module calls an operation that has a kernel but does not say what shape it
-makes. ``torch.fx`` records the calls without running them; they are then run one by one on
-tensors without numbers, and each ATen operation inside is translated as it comes. A row that
-the caller declares stands in for an operation that cannot run so.
+That is so where a module calls an operation that does not say what shape it makes, or keeps
+tensors that its forward made. ``torch.fx`` records the calls without running them; they are
+then run one by one on tensors without numbers, and each ATen operation inside is translated as
+it comes. Where ``torch.fx`` cannot trace the module, the module itself is run so. A row that
+the caller declares stands in for an operation that cannot run.
 """
 
 from __future__ import annotations
@@ -11,20 +12,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, InputError
+from erfgraph.errors import ErfgraphError, InputError, excerpt
 from erfgraph.importers.rows import tensors
 from erfgraph.importers.torch_names import operation
 from erfgraph.importers.translate import Translator, unknown_operation
 from erfgraph.importers.values import Constant, Stopped, Traced
 
 
-def run(torch: Any, traced: Any, example: Any, translator: Translator, layer: str | None) -> None:
-    """Translate a traced module.
+def run(
+    torch: Any,
+    module: Any,
+    traced: Any,
+    example: Any,
+    translator: Translator,
+    layer: str | None,
+) -> None:
+    """Translate a module's operations as they run.
 
     Parameters
     ----------
     torch : module
-    traced : torch.fx.GraphModule
+    module : torch.nn.Module
+    traced : torch.fx.GraphModule or None
+        The module as ``torch.fx`` traced it; None to run the module itself.
     example : Tensor
         An input.
     translator : Translator
@@ -43,13 +53,54 @@ def run(torch: Any, traced: Any, example: Any, translator: Translator, layer: st
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         x = torch.empty(example.shape, dtype=example.dtype, device=example.device)
         values.set(x, translator.t.input())
-        interpreter = _interpreter(torch, traced, recorder, values, translator, layer)
-        made = interpreter.run(x)
-    if interpreter.found is not None:
-        made = interpreter.found
-    elif layer is not None:
+        if traced is not None:
+            runner = _interpreter(torch, traced, recorder, values, translator, layer)
+            made = runner.run(x)
+            found = runner.found
+        else:
+            made, found = _hooked(torch, module, x, recorder, values, translator, layer)
+    if found is None and layer is not None:
         raise InputError(f"layer: {layer!r} is not called as a module of its own")
+    made = made if found is None else found
     translator.finish([values.get(v) for v in _leaves(torch, made)])
+
+
+def _hooked(
+    torch: Any,
+    module: Any,
+    x: Any,
+    recorder: Any,
+    values: Values,
+    translator: Translator,
+    layer: str | None,
+) -> tuple[Any, Any]:
+    """Run a module with hooks that say where it is."""
+    paths = {m: path for path, m in module.named_modules()}
+    stack: list[str] = []
+    found: list[Any] = []
+
+    def enter(m: Any, args: Any) -> None:
+        stack.append(paths[m])
+        recorder.path, recorder.stops = paths[m], list(stack)
+
+    def leave(m: Any, args: Any, made: Any) -> None:
+        path = stack.pop()
+        recorder.path, recorder.stops = stack[-1] if stack else "", list(stack)
+        given = [values.get(v) for v in _leaves(torch, made)]
+        if path and given and isinstance(given[0], Traced):
+            translator.t.alias(given[0], path)
+        if path == layer and path:
+            found.append(made)
+
+    hooks = [m.register_forward_pre_hook(enter) for m in paths]
+    hooks += [m.register_forward_hook(leave) for m in paths]
+    try:
+        with recorder:
+            made = module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return made, found[-1] if found else None
 
 
 class Values:
@@ -164,20 +215,39 @@ def fallback(
     torch: Any,
     module: Any,
     example: Any,
-    translator: Callable[[], Translator],
+    start: Callable[[], Translator],
     layer: str | None,
     failure: ErfgraphError,
 ) -> Translator:
-    """Import by ``torch.fx``; where it cannot trace the module, the failure of export holds."""
+    """Import without export; where that fails too, the failure of export holds.
+
+    Parameters
+    ----------
+    torch : module
+    module : torch.nn.Module
+    example : Tensor
+    start : callable
+        Gives a translator of an empty network.
+    layer : str, optional
+    failure : ErfgraphError
+        Why export failed.
+
+    Returns
+    -------
+    Translator
+    """
     try:
         traced = torch.fx.symbolic_trace(module)
     except Exception:
-        raise failure from None
-    found = translator()
+        traced = None
+    translator = start()
     try:
-        run(torch, traced, example, found, layer)
+        run(torch, module, traced, example, translator, layer)
     except ErfgraphError:
         raise
     except Exception:  # what fails without numbers failed under export too, and said why
         raise failure from None
-    return found
+    how = "torch.fx" if traced is not None else "running it on tensors without numbers"
+    reason = excerpt(str(failure), most=200)
+    translator.notes.append(f"imported by {how}, as torch.export failed: {reason}")
+    return translator

@@ -79,7 +79,8 @@ def from_torch(
     Notes
     -----
     ``torch.export`` runs the module's own forward on tensors that have shapes but no numbers.
-    Where that fails and ``torch.fx`` can trace the module, that is used, with a warning.
+    Where that fails, ``torch.fx`` traces the module, and its calls are run so one by one; this
+    is said in a warning.
 
     Examples
     --------
@@ -108,12 +109,8 @@ def from_torch(
             program = _exported(torch, module, example)
         except ErfgraphError as failure:
             done = fallback(torch, module, example, start, layer, failure)
-            reason = excerpt(str(failure), most=200)
         else:
             done = _translated(torch, program, start, layer)
-            reason = ""
-    if reason:
-        done.notes.append(f"imported by torch.fx, as torch.export failed: {reason}")
     return done.finished(label)
 
 

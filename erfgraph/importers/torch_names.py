@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from erfgraph.errors import LayerError
+
 
 def operation(target: Any) -> str:
     """Name of an operation in the table: ``aten.relu`` for ``aten.relu_.default``."""
@@ -19,7 +21,16 @@ def shapes_of(node: Any) -> list[tuple[int, ...]]:
     """Shapes of the results of a recorded operation."""
     value = node.meta.get("val")
     values = value if isinstance(value, list | tuple) else [value]
-    return [tuple(int(n) for n in v.shape) for v in values if hasattr(v, "shape")]
+    shapes = []
+    for v in values:
+        if hasattr(v, "shape"):
+            if not all(isinstance(n, int) for n in v.shape):
+                raise LayerError(
+                    f"{operation(node.target)} at {node.name!r}: its result's shape depends on "
+                    "the values of the input"
+                )
+            shapes.append(tuple(v.shape))
+    return shapes
 
 
 def path_of(path: str) -> str:

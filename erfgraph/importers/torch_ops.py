@@ -67,6 +67,8 @@ _ROWS: dict[str, Row] = {
         ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), windows.transposed
     ),
     **dict.fromkeys(("convolution", "_convolution"), windows.any_convolution),
+    "im2col": windows.patches,
+    "col2im": windows.unpatched,
     **_by_axes("max_pool{}d", windows.max_pool),
     **_by_axes("max_pool{}d_with_indices", lambda n: windows.max_pool(n, True)),
     **_by_axes("avg_pool{}d", windows.avg_pool),
@@ -197,3 +199,4 @@ _ROWS: dict[str, Row] = {
 }
 
 TABLE: dict[str, Row] = {f"aten.{name}": row for name, row in _ROWS.items()}
+TABLE["prim.device"] = sums.nothing

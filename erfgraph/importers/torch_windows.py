@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph.errors import LayerError
-from erfgraph.importers.arrange import arrange, window
+from erfgraph.importers import contract as sums
+from erfgraph.importers import moves
+from erfgraph.importers.arrange import arrange, is_plain, window
 from erfgraph.importers.concat import pad
 from erfgraph.importers.rows import (
     Call,
@@ -39,6 +41,10 @@ def convolution(
 ) -> Traced:
     """conv1d, conv2d, conv3d."""
     n = len(weight.shape) - 2
+    plain = x.keys is None and is_plain(x, range(x.ndim - n, x.ndim))
+    if not plain and groups == 1 and _pointwise(weight.shape[2:], stride, padding):
+        # over positions in any arrangement, attention weights among them
+        return sums.contract(c.t, x, [x.ndim - n - 1], "linear", weight.shape[0])
     pads = padding if isinstance(padding, str) else each(padding, n)
     return window(
         c.t,
@@ -52,6 +58,12 @@ def convolution(
         groups=groups,
         features=weight.shape[0],
     )
+
+
+def _pointwise(kernel: Sequence[int], stride: Ints, padding: Any) -> bool:
+    n = len(kernel)
+    still = isinstance(padding, str) or not any(each(padding, n))
+    return math.prod(kernel) == 1 and each(stride, n, 1) == [1] * n and still
 
 
 def transposed(
@@ -81,6 +93,65 @@ def transposed(
         features=weight.shape[1] * groups,
         output_padding=extra if any(extra) else None,
     )
+
+
+def patches(
+    c: Call, x: Traced, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints
+) -> Traced:
+    """im2col: every patch's elements as channels, patches in row-major order.
+
+    Patches that tile the map are its positions rearranged; others are read as a depthwise
+    convolution reads them, so that all channels of a patch count as read by each.
+    """
+    k, s, p, d = (each(v, 2) for v in (kernel, stride, padding, dilation))
+    b, channels, *size = x.shape
+    if k == s and not any(p) and d == [1, 1]:
+        rows, cols = (n // m for n, m in zip(size, k, strict=True))
+        for axis, n in ((2, rows * k[0]), (3, cols * k[1])):
+            x = moves.take(c.t, x, axis, range(n))
+        v = moves.reshape(c.t, x, (b, channels, rows, k[0], cols, k[1]))
+        return moves.reshape(c.t, moves.permute(c.t, v, (0, 1, 3, 5, 2, 4)), c.shape)
+    made = window(
+        c.t,
+        x,
+        "conv",
+        kernel=k,
+        stride=s,
+        padding=p,
+        dilation=d,
+        groups=channels,
+        features=channels * math.prod(k),
+    )
+    return moves.reshape(c.t, made, c.shape)
+
+
+def unpatched(
+    c: Call, x: Traced, size: Ints, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints
+) -> Traced:
+    """col2im: patches added up at their places."""
+    k, s, p, d = (each(v, 2) for v in (kernel, stride, padding, dilation))
+    b, channels, height, width = c.shape
+    spans = [step * (n - 1) + 1 for n, step in zip(k, d, strict=True)]
+    rows, cols = (
+        (n + 2 * pad - span) // step + 1
+        for n, pad, span, step in zip((height, width), p, spans, s, strict=True)
+    )
+    if k == s and not any(p) and d == [1, 1] and (rows * k[0], cols * k[1]) == (height, width):
+        v = moves.reshape(c.t, x, (b, channels, k[0], k[1], rows, cols))
+        return moves.reshape(c.t, moves.permute(c.t, v, (0, 1, 4, 2, 5, 3)), c.shape)
+    v = moves.reshape(c.t, x, (b, channels * math.prod(k), rows, cols))
+    made = window(
+        c.t,
+        v,
+        "conv_transpose",
+        kernel=k,
+        stride=s,
+        padding=p,
+        dilation=d,
+        groups=channels,
+        features=channels,
+    )
+    return pad(c.t, made, [(0, n - m) for n, m in zip(c.shape, made.shape, strict=True)])
 
 
 def any_convolution(

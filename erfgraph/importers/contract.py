@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from erfgraph.errors import LayerError
-from erfgraph.importers import layout
+from erfgraph.importers import layout, moves, ragged
 from erfgraph.importers.layout import (
     KEY,
     REPEAT,
@@ -24,7 +24,7 @@ from erfgraph.importers.layout import (
 )
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Pieces, PieceWeights, Traced, in_a_row
 
 
 def contract(
@@ -48,8 +48,10 @@ def contract(
     Traced
         With the reduced dimensions kept, of size 1 or of features.
     """
-    v = t.real(v)
     reduced = sorted(d % v.ndim for d in reduced)
+    if isinstance(v, Pieces):
+        return _of_rows(t, v, reduced, how, features)
+    v = t.real(v)
     if v.keys is not None:
         return _among_heads(v, reduced, features)
     atoms = [a for d in reduced for a in v.dims[d]]
@@ -95,6 +97,30 @@ def contract(
     elif mixed:
         x = t.add("channel_pool", x, channels=n)
     return Traced(x, row_major(dims)[0])
+
+
+def _of_rows(
+    t: Tracer, v: Pieces, reduced: Sequence[int], how: str, features: int | None
+) -> Traced:
+    """Each part of a row by itself; their sum where the row itself is reduced."""
+    made: list[Traced | Constant] = []
+    for part in v.parts:
+        if isinstance(part, Traced):
+            made.append(contract(t, part, reduced, how, features))
+        else:
+            sizes = [1 if d in reduced else n for d, n in enumerate(part.shape)]
+            sizes[reduced[-1]] = features or 1
+            made.append(Constant(tuple(sizes)))
+    if v.d not in reduced:
+        return ragged.row_of(in_a_row(v.d, made))
+    return _added(t, [p for p in made if isinstance(p, Traced)])
+
+
+def _added(t: Tracer, parts: Sequence[Traced]) -> Traced:
+    found = parts[0]
+    for part in parts[1:]:
+        found = join(t, "add", found, part)
+    return found
 
 
 def _among_heads(v: Traced, reduced: Sequence[int], features: int | None) -> Traced:
@@ -169,6 +195,9 @@ def reduce(
         found = contract(t, v, drop, how)
         return replace(found, dims=without(found.dims))
 
+    if isinstance(v, Pieces):
+        found = contract(t, v, drop, how)
+        return moves.arranged(t, found, without)
     atoms = [a for d in drop for a in v.dims[d] if a.axis != REPEAT]
     left = without(tuple(() if d in drop else dim for d, dim in enumerate(v.dims)))
     if not atoms:
@@ -206,12 +235,17 @@ def _drop(v: Traced, d: int) -> Traced:
 
 def _batched(v: Traced, batch: Sequence[int], core: int) -> Traced:
     """The result with the batch dimensions of a constant that had more of them."""
-    if math.prod(batch) == 1 or len(batch) <= v.ndim - core:
+    own = v.shape[: v.ndim - core]
+    beyond = math.prod(batch[: max(len(batch) - len(own), 0)])
+    pairs = zip(reversed(batch), reversed(own), strict=False)
+    if beyond == 1 and all(n in (1, m) for n, m in pairs):
         return v
     raise cannot("a product with a batch of constant matrices cannot be represented", v)
 
 
 def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
+    if isinstance(a, Pieces) or isinstance(b, Pieces):
+        return _product_of_rows(t, a, b)
     a, b = t.real(a), t.real(b)
     if a.keys is not None and b.keys is None:
         return _attend(t, a, b)
@@ -231,6 +265,17 @@ def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
     return _bilinear(t, a, b)
 
 
+def _product_of_rows(t: Tracer, a: Traced, b: Traced) -> Traced:
+    if isinstance(a, PieceWeights):
+        return attended(t, a.queries, b)
+    of_queries = not isinstance(a, Pieces) or a.d == a.ndim - 2
+    of_keys = not isinstance(b, Pieces) or b.d == b.ndim - 1
+    if not of_queries or not of_keys or a.keys is not None or b.keys is not None:
+        raise cannot("a product over positions of different maps", a)
+    batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
+    return PieceWeights(a.map, (*batch, a.dims[-2], b.dims[-1]), keys=b.map, queries=a)
+
+
 def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:
     """A product that reads both factors: each is summed by itself, then they are joined."""
     left = contract(t, a, [-1], "linear", b.shape[-1])
@@ -240,6 +285,8 @@ def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:
 
 def _attend(t: Tracer, weights: Traced, values: Traced) -> Traced:
     """Values, summed over the positions that the weights' last dimension ranges over."""
+    if isinstance(weights, PieceWeights):
+        return attended(t, weights.queries, values)
     keys = [x for x in weights.dims[-1] if x.axis >= KEY]
     over = tuple(x._replace(axis=x.axis - KEY) for x in keys)
     held = [x for x in values.dims[-2] if is_spatial(x)]
@@ -291,10 +338,18 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
     return replace(values, map=made)
 
 
-def attended(t: Tracer, queries: Traced | Constant, values: Traced | Constant) -> Traced:
+def attended(t: Tracer, queries: Traced | Constant | None, values: Traced | Constant) -> Traced:
     """Attention as one operation: every query reads all values."""
-    if not isinstance(values, Traced):
+    if not isinstance(values, Traced) or queries is None:
         raise LayerError("attention to values that do not depend on the input")
+    if isinstance(queries, Pieces):
+        rows = [attended(t, part, values) for part in queries.parts]
+        return ragged.row_of(in_a_row(rows[0].ndim - 2, rows))
+    if isinstance(values, Pieces):
+        if values.d != values.ndim - 2:
+            raise cannot("attention over positions of different maps", values)
+        own = [part for part in values.parts if isinstance(part, Traced)]
+        return _added(t, [attended(t, queries, part) for part in own])
     if isinstance(queries, Constant):
         pooled = contract(t, values, [-2], "avg_pool")
         dims = list(pooled.dims)

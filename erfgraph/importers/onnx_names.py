@@ -8,6 +8,7 @@ module is called in PyTorch. Other exporters' nodes keep their own names.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,10 +111,13 @@ class Naming:
     Attributes
     ----------
     places : list of Place
+    calls : list of tuple of str
+        Per operation, the calls of modules around it, outermost first.
     names : Names
     """
 
     places: list[Place]
+    calls: list[tuple[str, ...]]
     names: Names
 
     def maker(self, i: int, node: Node) -> str:
@@ -125,8 +129,9 @@ class Naming:
         if self.places[i].modules is None:
             return [node.name]
         found = []
-        for path in reversed(self.places[i].modules or ()):
-            leaving = self.names.returned.get(path, ())
+        for call in reversed(self.calls[i]):
+            leaving = self.names.returned.get(call, ())
+            path = _unmarked(call)
             if i in leaving:
                 found.append(path if len(leaving) == 1 else f"{path}:{leaving.index(i)}")
         return [*found, *self.places[i].through]
@@ -144,10 +149,13 @@ def naming(graph: Graph, image: str, transparent: Mapping[int, bool]) -> Naming:
         Whether an operation makes no feature map, if one of its inputs alone depends on the
         image.
     """
-    places = [place(node) for node in graph.nodes]
+    places = _placed(graph, [place(node) for node in graph.nodes])
     makers: dict[str, int] = {}  # of tensors that depend on the image
     traced = {image}
     steps = []
+    calls: list[tuple[str, ...]] = []
+    count: dict[str, int] = {}  # calls of a module so far
+    inside: dict[str, str] = {}  # the modules around the operation before, and their calls
     for i, node in enumerate(graph.nodes):
         depends = [name for name in node.inputs if name in traced]
         if depends and node.op not in SHAPE_ONLY:
@@ -156,9 +164,40 @@ def naming(graph: Graph, image: str, transparent: Mapping[int, bool]) -> Naming:
         sources = tuple(makers[name] for name in dict.fromkeys(depends) if name in makers)
         if node.op in SHAPE_ONLY:
             sources = ()
-        modules = places[i].modules or ()
+        if depends:
+            inside = {
+                path: inside.get(path) or _called(path, count) for path in places[i].modules or ()
+            }
+        calls.append(tuple(inside.values()) if depends else ())
         alone = len(set(depends)) == 1 and transparent[i]
-        steps.append(Step(modules if depends else (), places[i].short, sources, alone))
-    paths = {path: path for at in places for path in at.modules or ()}
+        steps.append(Step(calls[i], places[i].short, sources, alone))
+    paths = {call: _unmarked(call) for of in calls for call in of}
     outputs = [makers[name] for name in graph.outputs if name in makers]
-    return Naming(places, names(steps, paths, outputs))
+    return Naming(places, calls, names(steps, paths, outputs))
+
+
+def _called(path: str, count: dict[str, int]) -> str:
+    """One more call of a module."""
+    count[path] = count.get(path, -1) + 1
+    return f"{path}@{count[path]}" if count[path] else path
+
+
+def _placed(graph: Graph, places: list[Place]) -> list[Place]:
+    """Operations that an exporter added without a note stand where what they read was made."""
+    if all(at.modules is None for at in places):
+        return places
+    readers: dict[str, int] = {}
+    for i, node in reversed(list(enumerate(graph.nodes))):
+        readers.update((name, i) for name in node.inputs)
+    made: dict[str, tuple[str, ...]] = {}
+    found = []
+    for node, at in zip(graph.nodes, places, strict=True):
+        if at.modules is None:
+            before = next((made[name] for name in node.inputs if name in made), ())
+            users = [places[readers[n]].modules for n in node.outputs if n in readers]
+            after = next((m for m in users if m is not None), before)
+            pairs = itertools.takewhile(lambda p: p[0] == p[1], zip(before, after, strict=False))
+            at = Place(tuple(a for a, _ in pairs), node.op.lower())
+        made.update((name, at.modules or ()) for name in node.outputs)
+        found.append(at)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from erfgraph.importers import onnx_resize as resize
 from erfgraph.importers import onnx_shapes as shapes
 from erfgraph.importers import onnx_sums as sums
 from erfgraph.importers import onnx_windows as windows
@@ -52,9 +53,9 @@ _STANDARD: dict[str, Row] = {
     "AveragePool": windows.pool("avg_pool"),
     "LpPool": windows.pool("avg_pool"),
     **dict.fromkeys(words("GlobalAveragePool GlobalMaxPool GlobalLpPool"), windows.pooled_whole),
-    "MaxUnpool": windows.unpooled,
-    "Resize": windows.resized,
-    "Upsample": windows.upsampled,
+    "MaxUnpool": resize.unpooled,
+    "Resize": resize.resized,
+    "Upsample": resize.upsampled,
     "Reshape": shapes.reshaped,
     "Flatten": shapes.flattened,
     "Transpose": shapes.transposed,

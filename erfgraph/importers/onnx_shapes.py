@@ -20,6 +20,7 @@ from erfgraph.importers.rows import Call, Result
 from erfgraph.importers.tracer import cannot
 from erfgraph.importers.values import Constant, Traced
 
+MOST_TILES = 256
 PAD_MODES = {"constant": "zeros", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
@@ -100,7 +101,9 @@ def tiled(c: Call, x: Traced, times: Any) -> Traced:
         if not dim:
             x = replace(x, dims=(*x.dims[:d], layout.repeats(n), *x.dims[d + 1 :]))
         elif any(layout.is_spatial(a) for a in dim):
-            raise cannot("positions are tiled, which cannot be represented", x)
+            if n > MOST_TILES:
+                raise cannot(f"positions are tiled {n} times, wanted at most {MOST_TILES}", x)
+            x = concat(c.t, [x] * n, d)
         elif n * x.shape[d] > 1 << 20:
             raise LayerError(f"repeats: {n} times {x.shape[d]} is too many")
         else:
@@ -256,7 +259,7 @@ def scattered(c: Call, x: Any, index: Any, updates: Any, *, reduction: str = "no
         return x
     low, high = places.min(axis=0), places.max(axis=0) + 1
     box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
-    if not np.array_equal(box.reshape(places.shape), places):
+    if box.size != places.size or not np.array_equal(box.reshape(places.shape), places):
         raise LayerError(f"{c.op}: an assignment to other places than a box is not supported")
     inner = tuple(int(n) for n in high - low)
     size = (*inner, *x.shape[len(inner) :])
@@ -309,18 +312,19 @@ def depth_to_space(c: Call, x: Traced, *, blocksize: int, mode: str = "DCR") -> 
     return moves.reshape(c.t, v, (b, inner, *(m * r for m in size)))
 
 
-def space_to_depth(c: Call, x: Traced, *, blocksize: int) -> Traced:
-    """SpaceToDepth: a block's positions stand before the channels."""
+def space_to_depth(c: Call, x: Traced, *, blocksize: int, mode: str = "DCR") -> Traced:
+    """SpaceToDepth: a block's positions stand before the channels, in mode CRD behind."""
     b, channels, *size = x.shape
     n, r = len(size), blocksize
-    if r < 1 or any(m % r for m in size):
-        raise LayerError(f"{c.op}: blocksize {r} of {tuple(size)} positions")
+    if mode not in ("DCR", "CRD") or r < 1 or any(m % r for m in size):
+        raise LayerError(f"{c.op}: mode {mode!r}, blocksize {r} of {tuple(size)} positions")
     split_up: list[int] = [b, channels]
     for m in size:
         split_up += [m // r, r]
     v = moves.reshape(c.t, x, split_up)
-    order = [0, *(3 + 2 * a for a in range(n)), 1, *(2 + 2 * a for a in range(n))]
-    v = moves.permute(c.t, v, order)
+    inside = [3 + 2 * a for a in range(n)]
+    own = [1, *inside] if mode == "CRD" else [*inside, 1]
+    v = moves.permute(c.t, v, [0, *own, *(2 + 2 * a for a in range(n))])
     return moves.reshape(c.t, v, (b, channels * r**n, *(m // r for m in size)))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from erfgraph.channels import Channels
 from erfgraph.featuremap import FeatureMap
-from erfgraph.importers import layout
-from erfgraph.importers.arrange import free_axes, settle
+from erfgraph.importers import layout, ragged
+from erfgraph.importers.arrange import free_axes, is_plain, settle
 from erfgraph.importers.layout import (
     CHANNEL,
     REPEAT,
@@ -20,7 +20,7 @@ from erfgraph.importers.layout import (
 from erfgraph.importers.merging import Met, meet
 from erfgraph.importers.moves import take, take_channels, unsqueeze
 from erfgraph.importers.tracer import Tracer, cannot
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
 
 
 def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
@@ -36,13 +36,33 @@ def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     """
     ndim = values[0].ndim if isinstance(values[0], Traced) else len(values[0].shape)
     d %= ndim
+    if any(isinstance(v, Pieces) for v in values):
+        return _of_rows(t, values, d)
     kept = [t.real(v) if isinstance(v, Traced) else v for v in values if v.shape[d] > 0]
     reals = [v for v in kept if isinstance(v, Traced)]
     if len(kept) == 1:
         return reals[0]
     if all(a.axis in (CHANNEL, REPEAT) for v in reals for a in v.dims[d]):
         return _of_channels(t, kept, d)
+    if any(v.dims[d] and not is_plain(v, [d]) for v in reals):
+        return ragged.row_of(in_a_row(d, kept))
     return _of_positions(t, kept, d)
+
+
+def _of_rows(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
+    """Rows of several maps: longer ones, or part by part."""
+    row = next(v for v in values if isinstance(v, Pieces))
+    if d == row.d:
+        parts = [p for v in values for p in (v.parts if isinstance(v, Pieces) else (v,))]
+        return ragged.row_of(in_a_row(d, parts))
+    to, pairs = ragged.paired(t, values, take)
+    made = []
+    for pair in pairs:
+        traced = any(isinstance(v, Traced) for v in pair)
+        total = sum(v.shape[d] for v in pair)
+        shape = (*pair[0].shape[:d], total, *pair[0].shape[d + 1 :])
+        made.append(concat(t, pair, d) if traced else Constant(shape))
+    return ragged.row_of(in_a_row(to, made))
 
 
 def stack(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:

@@ -268,6 +268,8 @@ def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
 def _product_of_rows(t: Tracer, a: Traced, b: Traced) -> Traced:
     if isinstance(a, PieceWeights):
         return attended(t, a.queries, b)
+    if isinstance(b, Pieces) and b.d == b.ndim - 2:  # weights of a constant query
+        return attended(t, Constant(a.shape), b)
     of_queries = not isinstance(a, Pieces) or a.d == a.ndim - 2
     of_keys = not isinstance(b, Pieces) or b.d == b.ndim - 1
     if not of_queries or not of_keys or a.keys is not None or b.keys is not None:

@@ -18,6 +18,7 @@ from erfgraph.errors import LayerError
 
 CHANNEL = -1  # the channel number
 REPEAT = -2  # copies of the same (a broadcast); its stride is 0
+RAGGED = -3  # positions of several maps in a row (a class token before a grid)
 KEY = 16  # attention weights: KEY + a is axis a of the map that is attended to
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
-from erfgraph.importers import layout
+from erfgraph.importers import layout, ragged
 from erfgraph.importers.arrange import expanded, settle
 from erfgraph.importers.layout import (
     REPEAT,
@@ -22,8 +22,9 @@ from erfgraph.importers.layout import (
     row_major,
     size_of,
 )
+from erfgraph.importers.moves import take
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
 
 Operand = Traced | Constant | int | float | bool | None
 
@@ -200,11 +201,20 @@ def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
         if not isinstance(v, Traced):
             raise LayerError(f"{kind}: neither operand depends on the input")
         return with_constant(t, v, other)
+    if isinstance(a, Pieces) or isinstance(b, Pieces):
+        d, pairs = ragged.paired(t, [a, b], take)
+        return in_a_row(d, [_each(t, kind, *pair) for pair in pairs])
     if a.keys is not None or b.keys is not None:
         return _with_weights(kind, a, b)
     if a.map.name == b.map.name and _same_units(a, b):
         return _same_map(t, kind, a, b)
     return join(t, "multiply" if kind in FACTORS else "add", a, b)
+
+
+def _each(t: Tracer, kind: str, a: Traced | Constant, b: Traced | Constant) -> Traced | Constant:
+    if isinstance(a, Traced) or isinstance(b, Traced):
+        return combine(t, kind, a, b)
+    return a if math.prod(a.shape) >= math.prod(b.shape) else b
 
 
 def _with_weights(kind: str, a: Traced, b: Traced) -> Traced:

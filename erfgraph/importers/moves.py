@@ -9,7 +9,7 @@ from typing import Any
 from erfgraph.channels import Channels
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
-from erfgraph.importers import layout
+from erfgraph.importers import layout, ragged
 from erfgraph.importers.layout import (
     CHANNEL,
     REPEAT,
@@ -26,17 +26,21 @@ from erfgraph.importers.layout import (
     whole,
 )
 from erfgraph.importers.tracer import Tracer, cannot
-from erfgraph.importers.values import Traced
+from erfgraph.importers.values import Constant, Pieces, Traced
 
 
 def arranged(t: Tracer, v: Traced, change: Callable[[Dims], Dims]) -> Traced:
     """The same elements with their dimensions changed."""
+    if isinstance(v, Pieces):
+        return ragged.arranged(t, v, change, arranged)
     dims = change(v.dims)
     return v if dims == v.dims else replace(t.real(v), dims=change(t.real(v).dims))
 
 
 def reshape(t: Tracer, v: Traced, shape: Sequence[int]) -> Traced:
     """The same elements in row-major order under another shape (one of it may be -1)."""
+    if isinstance(v, Pieces):
+        return ragged.reshaped(t, v, shape, reshape)
     return arranged(t, v, lambda dims: layout.reshape(dims, shape))
 
 
@@ -72,6 +76,8 @@ def take(t: Tracer, v: Traced, d: int, picked: range) -> Traced:
     """
     d %= v.ndim
     n = v.shape[d]
+    if isinstance(v, Pieces) and picked and picked != range(n):
+        return ragged.taken(t, v, d, picked, take)
     if not picked:
         raise LayerError(f"slice: nothing is left of dimension {d} of size {n}")
     if picked == range(n):
@@ -179,8 +185,10 @@ def select(t: Tracer, v: Traced, d: int, index: int) -> Traced:
     n = v.shape[d]
     if not -n <= index < n:
         raise LayerError(f"select: index {index} is outside dimension {d} of size {n}")
-    v = t.real(take(t, v, d, range(index % n, index % n + 1)))
-    return replace(v, dims=v.dims[:d] + v.dims[d + 1 :])
+    v = take(t, v, d, range(index % n, index % n + 1))
+    if isinstance(v, Constant):  # a class token that nothing has been added to yet
+        return ragged.row_of(Constant(v.shape[:d] + v.shape[d + 1 :]))
+    return arranged(t, v, lambda dims: dims[:d] + dims[d + 1 :])
 
 
 def flip(t: Tracer, v: Traced, at: Sequence[int]) -> Traced:

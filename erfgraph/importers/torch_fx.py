@@ -150,7 +150,7 @@ def _recorder(torch: Any, translator: Translator, values: Values) -> Any:
             depends = any(
                 isinstance(v, Traced | Stopped) for v in tensors([*given, *named.values()])
             )
-            declared = op in translator.table and not op.startswith("aten.")
+            declared = op in translator.table and not op.startswith(("aten.", "prim."))
             where = f"{self.path or op!r}"
             if depends and op not in translator.table:
                 raise unknown_operation(op, where, translator.table)

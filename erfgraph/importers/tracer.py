@@ -10,7 +10,7 @@ from erfgraph.channels import Channels
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers.layout import Dims, channels, whole
-from erfgraph.importers.values import Late, Traced
+from erfgraph.importers.values import Late, Pieces, Traced
 from erfgraph.network import Network
 
 POOLS = ("global_pool", "adaptive_pool")
@@ -116,7 +116,15 @@ class Tracer:
         return self._views[key]
 
     def real(self, v: Traced) -> Traced:
-        """The same tensor, its late steps made."""
+        """The same tensor, its late steps made.
+
+        Raises
+        ------
+        LayerError
+            If it is of several maps in a row, which no layer but attention reads together.
+        """
+        if isinstance(v, Pieces):
+            raise cannot("positions of different maps stand in one dimension", v)
         if not v.late:
             return v
         last = v.late[-1]
@@ -139,6 +147,8 @@ class Tracer:
 
     def alias(self, v: Traced, name: str) -> None:
         """Another name for a value's map, now or when it is made."""
+        if isinstance(v, Pieces):
+            v = v.largest
         if v.late and v.late[-1].made is None:
             v.late[-1].names.append(name)
         elif name and name not in self.net:
@@ -158,7 +168,7 @@ def _slice(order: range, n: int) -> dict[str, int | None]:
 
 def cannot(what: str, v: Traced) -> LayerError:
     """The error for an arrangement of positions that no layer of a network has."""
-    axes = {0: "y", 1: "x", 2: "z", -1: "channel", -2: "copy"}
+    axes = {0: "y", 1: "x", 2: "z", -1: "channel", -2: "copy", -3: "row"}
     dims = ", ".join(
         "".join(f"({axes.get(a.axis, 'key')} {a.size})" for a in dim) or "1" for dim in v.dims
     )

@@ -10,7 +10,7 @@ from typing import Any
 from erfgraph.errors import ErfgraphError, InputError, LayerError, excerpt
 from erfgraph.importers.rows import Call, Row, tensors, transparent
 from erfgraph.importers.tracer import Tracer
-from erfgraph.importers.values import Broken, Constant, Stopped, Traced
+from erfgraph.importers.values import Broken, Constant, Pieces, Stopped, Traced
 from erfgraph.network import Network
 
 
@@ -140,7 +140,8 @@ class Translator:
                 if i == 0:
                     raise v.error
                 self.notes.append(f"result {i} of the model is left out: {v.error}")
-        made = [self.t.real(v) for v in kept if isinstance(v, Traced) and v.keys is None]
+        traced = [v.largest if isinstance(v, Pieces) else v for v in kept if isinstance(v, Traced)]
+        made = [self.t.real(v) for v in traced if v.keys is None]
         if made and self.t.net.output is not made[0].map:
             self.t.net.identity(made[0].map)
 

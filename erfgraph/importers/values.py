@@ -9,13 +9,14 @@ becomes of it is a factor of ``x`` again, no map is ever made of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erfgraph.errors import ErfgraphError
 from erfgraph.featuremap import FeatureMap
-from erfgraph.importers.layout import Dims, shape_of
+from erfgraph.importers.layout import RAGGED, Atom, Dims, shape_of
 
 
 @dataclass(eq=False)
@@ -75,6 +76,37 @@ class Traced:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Pieces(Traced):
+    """Tensors of different maps in a row along one dimension, which no map could hold together.
+
+    A class token before the tokens of a grid. `map` and `dims` are those of the largest, but
+    for that dimension.
+
+    Attributes
+    ----------
+    d : int
+        The dimension.
+    parts : tuple of Traced or Constant
+    """
+
+    d: int = 0
+    parts: tuple[Traced | Constant, ...] = ()
+
+    @property
+    def largest(self) -> Traced:
+        """The part of most positions."""
+        traced = [v for v in self.parts if isinstance(v, Traced)]
+        return max(traced, key=lambda v: math.prod(v.map.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PieceWeights(Traced):
+    """Attention weights from or to positions of several maps in a row."""
+
+    queries: Traced | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Constant:
     """A tensor that does not depend on the input: a weight, a grid, a mask.
 
@@ -87,6 +119,20 @@ class Constant:
 
     shape: tuple[int, ...]
     read: Callable[[], Any] | None = None
+
+
+def in_a_row(d: int, parts: Sequence[Traced | Constant]) -> Traced | Constant:
+    """Tensors in a row along a dimension; the tensor itself where there is only one."""
+    traced = [v for v in parts if isinstance(v, Traced)]
+    if len(parts) == 1:
+        return parts[0]
+    if not traced:
+        total = sum(v.shape[d] for v in parts)
+        return Constant((*parts[0].shape[:d], total, *parts[0].shape[d + 1 :]))
+    largest = max(traced, key=lambda v: math.prod(v.shape))
+    row = (Atom(RAGGED, sum(v.shape[d] for v in parts), 1),)
+    dims = (*largest.dims[:d], row, *largest.dims[d + 1 :])
+    return Pieces(largest.map, dims, d=d, parts=tuple(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -222,7 +222,11 @@ def test_pixel_shuffle_there_and_back_is_nothing():
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("resnet18", 1), ("vgg11", 1), ("res2net", 4), ("shufflenet", 3)]
+    ("name", "most"),
+    [
+        *[("resnet18", 1), ("vgg11", 1), ("densenet121", 1), ("mobilenet_v2", 1)],
+        *[("res2net", 4), ("shufflenet", 3), ("shufflenet_v2_x1_0", 8)],
+    ],
 )
 def test_classes_are_few(name, most):
     net = NETWORKS[name]() if name in NETWORKS else eg.load(name)
@@ -321,6 +325,19 @@ def test_real_networks_are_exact(name):
     assert same(imp.values, weighted_paths(net, unit) * net.input.channels)
     rounded = eg.importance(net, exact=False, channels="count")
     assert np.allclose(rounded.share, imp.share, rtol=1e-12)
+
+
+REAL = ("shufflenet_v2_x0_5", "densenet121", "mobilenet_v2", "mobilenet_v3_small")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_networks_against_autograd(name, torch_oracle):  # noqa: F811
+    net = eg.load(name, input_shape=(32, 32))
+    imp = eg.importance(net, channels="count")
+    unit = tuple(n // 2 for n in net.output.shape)
+    found = torch_oracle.channel_gradient(net, unit)
+    assert imp.total > 2**63
+    assert np.allclose(found, imp.values.astype(float), rtol=1e-12)
 
 
 def test_figures_and_numbers_say_what_is_counted():

@@ -11,7 +11,8 @@ The nouns, all frozen:
 - `ImportanceMap`: the importance of every unit of a map for one unit, by a **measure**.
 - `ERF`: the units whose importance passes a threshold, the effective receptive field.
 
-The verbs: `load` a network, `importance` / `importances` / `influence` of it, its `graph`.
+The verbs: `load` a network, or make one `from_torch`, `from_onnx` or `from_keras`;
+`importance` / `importances` / `influence` of it, its `graph`.
 
 Examples
 --------
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from erfgraph.version import __version__
 
 if TYPE_CHECKING:
+    from erfgraph import importers
     from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
     from erfgraph.centre_grid import Centres, centres
     from erfgraph.comparison import FieldComparison, equal_fields
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     )
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.importance_map import ImportanceMap
+    from erfgraph.importers.keras_import import from_keras
+    from erfgraph.importers.onnx_import import from_onnx
+    from erfgraph.importers.torch_import import from_torch
+    from erfgraph.importers.translate import UnknownOperationError
     from erfgraph.loading import load
     from erfgraph.merges import Branches, branches
     from erfgraph.netfile import save_file as save_network
@@ -96,12 +102,16 @@ _HOMES = {
     "Spectrum": "scale_spectrum",
     "ThresholdError": "errors",
     "Unit": "explicit",
+    "UnknownOperationError": "importers.translate",
     "branches": "merges",
     "cells": "tasks.detection",
     "centres": "centre_grid",
     "checkerboard": "tasks.segmentation",
     "coverage": "tasks.classification",
     "equal_fields": "comparison",
+    "from_keras": "importers.keras_import",
+    "from_onnx": "importers.onnx_import",
+    "from_torch": "importers.torch_import",
     "graph": "explicit",
     "graph_size": "explicit",
     "gridding": "tasks.segmentation",
@@ -147,6 +157,7 @@ __all__ = [
     "Spectrum",
     "ThresholdError",
     "Unit",
+    "UnknownOperationError",
     "__version__",
     "branches",
     "cells",
@@ -154,12 +165,16 @@ __all__ = [
     "checkerboard",
     "coverage",
     "equal_fields",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
     "graph",
     "graph_size",
     "gridding",
     "halo",
     "importance",
     "importances",
+    "importers",
     "influence",
     "input_range",
     "load",
@@ -173,6 +188,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "importers":
+        return importlib.import_module("erfgraph.importers")
     if name not in _HOMES:
         raise AttributeError(f"module 'erfgraph' has no attribute {name!r}")
     home = importlib.import_module(f"erfgraph.{_HOMES[name]}")

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from erfgraph import netfile, notation, zoo
-from erfgraph.errors import ErfgraphError, FileError, InputError, unknown_name
+from erfgraph.errors import ErfgraphError, FileError, InputError, excerpt, unknown_name
 from erfgraph.network import Network, PerAxis
 from erfgraph.shortest import shortest_input
 
 CHANNELS = 3  # of an input that the source says nothing about
-# what people have models in; named, so that the answer is not "no such network"
-MODEL_FILES = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".pb", ".tflite")
+# what people have models in, and what to do instead: to read them would run what they hold, or
+# they hold weights without a network
+MODEL_FILES = (".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".pb", ".tflite")
 _ATTRIBUTE = re.compile(r"(?P<module>[\w.]+|.+\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
@@ -28,19 +29,20 @@ def load(
     *,
     head: bool = False,
 ) -> Network:
-    """A network from its name, notation or file.
+    """A network from its name, notation, file or model.
 
     Parameters
     ----------
-    source : str, path-like or Network
+    source : str, path-like, Network, torch.nn.Module or Keras model
         A name of the zoo (``"resnet50"``), the one-line notation (``"conv7*3"``), a network
-        file (.toml, .json, .yaml), or ``module:attribute`` / ``file.py:attribute`` that names
-        a `Network` or a function that returns one. The last imports and runs that module.
+        file (.toml, .json, .yaml), an ONNX file, or ``module:attribute`` /
+        ``file.py:attribute`` that names a PyTorch module, a Keras model, a `Network` or a
+        function that returns one. The last imports and runs that module: it is your own code.
     input_shape : int or sequence of int, optional
         Spatial shape; default the source's own. For a notation, the shortest on which the
-        centre unit of the last map sees its whole field.
+        centre unit of the last map sees its whole field; a PyTorch module has none of its own.
     channels : int, optional
-        Channels of the input; default the source's own, 3 for a notation.
+        Channels of the input; default the source's own, else 3.
     head : bool, optional
         For a name of the zoo: whether to add pooling and classifier.
 
@@ -62,18 +64,24 @@ def load(
     """
     if head and not (isinstance(source, str) and source in zoo.ZOO):
         raise InputError(f"head: got {head!r} for {source!r}; only networks of the zoo have one")
-    if isinstance(source, Network):
-        return _as_given(source, input_shape, channels, "the network")
+    if _is_model(source):
+        return _as_given(source, input_shape, channels, type(source).__name__)
     if not isinstance(source, str | os.PathLike):
-        raise InputError(f"source: got {source!r}, wanted a name, a notation or a file")
+        raise InputError(
+            f"source: got {excerpt(repr(source))}, wanted a name, a notation, a file or a model"
+        )
     text = os.fsdecode(source)
     if text in zoo.ZOO:
         return zoo.build(text, input_shape, channels, head)
     suffix = Path(text).suffix.lower()
+    if suffix == ".onnx":
+        from erfgraph.importers.onnx_import import from_onnx
+
+        return from_onnx(text, input_shape, channels=channels)
     if suffix in MODEL_FILES:
         raise FileError(
-            f"{text}: {suffix} files of models are not read, wanted "
-            f"{' or '.join(netfile.SUFFIXES)}, or file.py:attribute that makes a Network"
+            f"{text}: {suffix} files are not read, as that could run what they hold; wanted "
+            f".onnx or {' or '.join(netfile.SUFFIXES)}, or file.py:attribute that makes the model"
         )
     if suffix in netfile.SUFFIXES:
         return netfile.load_file(text, input_shape, channels)
@@ -117,7 +125,7 @@ def _attribute(module: str, attribute: str) -> Any:
             names = [name for name in vars(loaded) if not name.startswith("_")]
             raise unknown_name("attribute", attribute, names, where=f" of {module}")
         found = getattr(loaded, attribute)
-        return found() if callable(found) else found
+        return found if _is_model(found) or not callable(found) else found()
     except ErfgraphError:
         raise
     except (Exception, SystemExit) as error:  # the user's code may raise anything
@@ -126,12 +134,48 @@ def _attribute(module: str, attribute: str) -> Any:
         ) from error
 
 
+def _is_model(found: Any) -> bool:
+    return isinstance(found, Network) or _is_keras(found) or _is_torch(found)
+
+
+def _is_torch(found: Any) -> bool:
+    """Whether this is a PyTorch module; PyTorch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(found, torch.nn.Module)
+
+
+def _is_keras(found: Any) -> bool:
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(found, keras.Model)
+
+
 def _as_given(found: Any, shape: Any, channels: int | None, what: str) -> Network:
+    if _is_keras(found):
+        from erfgraph.importers.keras_import import from_keras
+
+        return from_keras(found, shape)
+    if _is_torch(found):
+        return _from_module(found, shape, channels, what)
     if not isinstance(found, Network):
         raise InputError(
-            f"{what}: got {type(found).__name__}, wanted a Network or a function that returns one"
+            f"{what}: got {type(found).__name__}, wanted a PyTorch module, a Keras model, a "
+            "Network, or a function that returns one"
         )
     if shape is None and channels is None:
         return found
     document = found.to_dict()
     return netfile.build(document, shape, channels)
+
+
+def _from_module(module: Any, shape: Any, channels: int | None, what: str) -> Network:
+    from erfgraph.importers.torch_import import from_torch
+
+    if shape is None:
+        raise InputError(
+            f"{what}: a PyTorch module has no input shape of its own; give one, as (224, 224)"
+        )
+    if channels is None:
+        own = (getattr(m, "in_channels", None) for m in module.modules())
+        channels = next((n for n in own if isinstance(n, int)), CHANNELS)
+    spatial = shape if isinstance(shape, list | tuple) else (shape,)
+    return from_torch(module, (channels, *spatial))

@@ -186,8 +186,8 @@ def test_only_the_zoo_has_heads(script: Path, network_file: Path) -> None:
 @pytest.mark.parametrize(
     ("attribute", "problem"),
     [
-        ("wrong", "got int, wanted a Network or a function that returns one"),
-        ("number", "got int, wanted a Network or a function that returns one"),
+        ("wrong", "got int, wanted a PyTorch module, a Keras model, a Network, or a function"),
+        ("number", "got int, wanted a PyTorch module, a Keras model, a Network, or a function"),
         ("Size", r"TypeError: .*missing 1 required positional argument: 'kernel'"),
         ("raising", "models.py:raising: RuntimeError: no luck"),
         ("refusing", "conv: kernel: spans 99 positions on axis 0"),
@@ -229,7 +229,7 @@ def test_modules_and_files_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", [None, 3, b"conv3", ["conv3"], object])
 def test_no_kind_of_source(source: Any) -> None:
     with pytest.raises(
-        eg.InputError, match=r"source: got .*, wanted a name, a notation or a file"
+        eg.InputError, match=r"source: got .*, wanted a name, a notation, a file or a model"
     ):
         eg.load(source)
 
@@ -241,3 +241,49 @@ def test_a_name_that_nothing_has() -> None:
         eg.load("dropout")
     with pytest.raises(eg.InputError, match="notation 'resnet50 conv3', column 1: unknown layer"):
         eg.load("resnet50 conv3")
+
+
+MODELS = """
+import torch
+
+model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3))
+
+
+def make():
+    return model
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(2, 4, 5)
+
+    def forward(self, x):
+        return self.conv(x)
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    path = tmp_path / "torch_models.py"
+    path.write_text(MODELS)
+    return path
+
+
+@pytest.mark.parametrize("attribute", ["model", "make"])
+def test_torch_modules(models: Path, attribute: str) -> None:
+    pytest.importorskip("torch")
+    net = eg.load(f"{models}:{attribute}", (16, 12))
+    assert (net.input.shape, net.input.channels) == ((16, 12), 1)  # the model's own channels
+    assert [m.name for m in net.maps] == ["input", "0", "2"]
+    with pytest.raises(eg.InputError, match=f"{attribute}: a PyTorch module has no input shape"):
+        eg.load(f"{models}:{attribute}")
+
+
+def test_torch_classes_and_objects(models: Path) -> None:
+    torch = pytest.importorskip("torch")
+    net = eg.load(f"{models}:Net", 40)
+    assert (net.input.shape, net.input.channels, net.output.name) == ((40,), 2, "conv")
+    assert eg.load(torch.nn.Conv2d(5, 4, 3), (9, 9), 5).input.channels == 5
+    with pytest.raises(eg.InputError, match=r"to have 2 channels, but got 7"):
+        eg.load(f"{models}:Net", 40, channels=7)

@@ -157,6 +157,7 @@ class Translator:
             warnings.warn(f"{what}: {note}", stacklevel=3)
         if len(self.t.net.maps) == 1:
             raise InputError(f"{what}: makes no feature map of its input")
+        self.t.net.operations = dict(self.done)
         return self.t.net
 
 

@@ -285,5 +285,5 @@ def test_torch_classes_and_objects(models: Path) -> None:
     net = eg.load(f"{models}:Net", 40)
     assert (net.input.shape, net.input.channels, net.output.name) == ((40,), 2, "conv")
     assert eg.load(torch.nn.Conv2d(5, 4, 3), (9, 9), 5).input.channels == 5
-    with pytest.raises(eg.InputError, match=r"to have 2 channels, but got 7"):
+    with pytest.raises(eg.InputError, match="to have 2 channels, but got 7"):
         eg.load(f"{models}:Net", 40, channels=7)

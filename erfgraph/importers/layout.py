@@ -125,7 +125,7 @@ def reshape(dims: Dims, shape: Sequence[int]) -> Dims:
     sizes = [n if n != -1 else total // max(known, 1) for n in shape]
     if math.prod(sizes) != total:
         raise LayerError(f"reshape: {shape_of(dims)} has not as many elements as {tuple(shape)}")
-    rest = list(reversed(atoms_of(dims)))
+    rest = list(reversed(joined(atoms_of(dims))))
     made = []
     for n in sizes:
         taken: list[Atom] = []

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, InputError, LayerError, excerpt
+from erfgraph.errors import (
+    ErfgraphError,
+    InputError,
+    LayerError,
+    UnknownOperationError,
+    excerpt,
+)
 from erfgraph.importers.rows import Call, Row, tensors, transparent
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.values import Broken, Constant, Pieces, Stopped, Traced
 from erfgraph.network import Network
-
-
-class UnknownOperationError(LayerError):
-    """A model has an operation that no row translates."""
 
 
 @dataclass
@@ -133,7 +135,7 @@ class Translator:
         LayerError
             If that is broken; other results that are broken are left out, with a note.
         """
-        flat = list(_leaves(results))
+        flat = list(leaves(results))
         kept = [v for v in flat if isinstance(v, Traced | Broken)]
         for i, v in enumerate(kept):
             if isinstance(v, Broken):
@@ -161,10 +163,11 @@ class Translator:
         return self.t.net
 
 
-def _leaves(values: Any) -> Iterator[Any]:
+def leaves(values: Any) -> Iterator[Any]:
+    """All values in lists inside lists."""
     if isinstance(values, list | tuple):
         for value in values:
-            yield from _leaves(value)
+            yield from leaves(value)
     else:
         yield values
 
@@ -182,6 +185,7 @@ ROW_ERRORS = (
     IndexError,
     AttributeError,
     AssertionError,
+    ArithmeticError,
     NotImplementedError,
 )
 _WAYS = "stop_at= ends the import before it, ops= declares what it connects"

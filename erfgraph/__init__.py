@@ -47,13 +47,13 @@ if TYPE_CHECKING:
         NameLookupError,
         SizeError,
         ThresholdError,
+        UnknownOperationError,
     )
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.importers.keras_import import from_keras
     from erfgraph.importers.onnx_import import from_onnx
     from erfgraph.importers.torch_import import from_torch
-    from erfgraph.importers.translate import UnknownOperationError
     from erfgraph.loading import load
     from erfgraph.merges import Branches, branches
     from erfgraph.netfile import save_file as save_network
@@ -102,7 +102,7 @@ _HOMES = {
     "Spectrum": "scale_spectrum",
     "ThresholdError": "errors",
     "Unit": "explicit",
-    "UnknownOperationError": "importers.translate",
+    "UnknownOperationError": "errors",
     "branches": "merges",
     "cells": "tasks.detection",
     "centres": "centre_grid",

@@ -18,6 +18,10 @@ class LayerError(InputError):
     """A layer call does not fit the feature maps that it reads."""
 
 
+class UnknownOperationError(LayerError):
+    """A model has an operation that no importer's row translates."""
+
+
 class NameLookupError(InputError):
     """A name is unknown; the message suggests the nearest ones."""
 

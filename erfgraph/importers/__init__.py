@@ -11,7 +11,6 @@ translated by one row of a table, and the rows share what they are made of:
 from __future__ import annotations
 
 from erfgraph.importers.rows import Call, Row, constant, layer, merge, transparent
-from erfgraph.importers.translate import UnknownOperationError
 from erfgraph.importers.values import Constant, Traced
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "Constant",
     "Row",
     "Traced",
-    "UnknownOperationError",
     "constant",
     "layer",
     "merge",

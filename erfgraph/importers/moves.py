@@ -79,7 +79,7 @@ def take(t: Tracer, v: Traced, d: int, picked: range) -> Traced:
     if isinstance(v, Pieces) and picked and picked != range(n):
         return ragged.taken(t, v, d, picked, take)
     if not picked:
-        raise LayerError(f"slice: nothing is left of dimension {d} of size {n}")
+        return ragged.row_of(Constant((*v.shape[:d], 0, *v.shape[d + 1 :])))
     if picked == range(n):
         return v
     v = t.real(v)

@@ -102,6 +102,8 @@ def _two(t: Tracer, a: Traced, ta: str, b: Traced, tb: str, out: str) -> Traced:
     cols = [x for x in tb if x not in ta]
     if any(x not in out for x in (*rows, *cols)):
         raise LayerError("einsum: a letter of one tensor alone is summed")
+    if rows and cols and out.index(cols[-1]) < out.index(rows[-1]):
+        return _two(t, b, tb, a, ta, out)  # rows before columns: queries before keys
 
     def arranged(v: Traced, term: str, groups: Sequence[Sequence[str]]) -> Traced:
         v = moves.permute(t, v, [term.index(x) for group in groups for x in group])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from erfgraph.errors import InputError, LayerError
 from erfgraph.importers import layout
 from erfgraph.importers.keras_formats import channel_of
 from erfgraph.importers.keras_record import Recorded, Slot
-from erfgraph.importers.layout import CHANNEL, Atom, Dim, Dims
+from erfgraph.importers.layout import Atom, Dim, Dims
 
 Shape = tuple[int, ...]
 
@@ -115,7 +114,7 @@ def arrangement(
         If there are not one to three spatial axes.
     """
     found = _read_by_first(steps, image)
-    if not any(found):
+    if not any(found) or not _whole(found, image.shape):
         channel = len(image.shape) - 1 if last else 1
         found = [layout.whole(d, n) for d, n in enumerate(image.shape) if d not in (0, channel)]
     axes: list[Dim] = sorted((dim for dim in found if dim), key=lambda dim: _place(dim[0]))
@@ -133,14 +132,17 @@ def arrangement(
     dims = []
     for d, n in enumerate(image.shape):
         spatial = [atom for _, atom in sorted(digits[d], key=lambda pair: -pair[0])]
-        if math.prod(atom.size for atom in spatial) not in (1, n):
-            raise InputError(
-                f"{what}: dimension {d} of its input of shape {image.shape[1:]} holds both "
-                "channels and positions"
-            )
-        dims.append(layout.joined(tuple(spatial)) or ((Atom(CHANNEL, n, 1),) if n > 1 else ()))
+        dims.append(layout.joined(tuple(spatial)) or layout.channels(n))
     arranged, channels = layout.row_major(dims)
     return tuple(layout.size_of(dim) for dim in axes), channels, arranged
+
+
+def _whole(found: Sequence[Dim], shape: Shape) -> bool:
+    """Whether every dimension of the input is positions throughout, or not at all."""
+    sizes = [1] * len(shape)
+    for atom in layout.atoms_of(found):
+        sizes[atom.axis] *= atom.size
+    return all(size in (1, n) for size, n in zip(sizes, shape, strict=True))
 
 
 def _place(atom: Atom) -> tuple[int, int]:

@@ -134,7 +134,7 @@ def rolled(c: Call, op: Any, x: Traced) -> Traced:
     return moves.roll(c.t, x, each(shift, len(axes)), axes)
 
 
-def padded(c: Call, op: Any, x: Traced, value: Any = None) -> Traced:
+def padded(c: Call, op: Any, x: Traced, constant_values: Any = None) -> Traced:
     """ops.pad: one pair for all dimensions, or a pair for each."""
     pairs = [(int(a), int(b)) for a, b in op.pad_width]
     sides = pairs * x.ndim if len(pairs) == 1 else pairs

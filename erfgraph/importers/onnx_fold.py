@@ -116,7 +116,7 @@ def _result(value: Any) -> Any:
 
 def _inferred(node: Node, inputs: Sequence[Any], opset: int) -> list[Any]:
     """Results of which ONNX's shape inference knows the shapes."""
-    shapes = _shapes(node, inputs, opset)
+    shapes = shapes_of(node, inputs, opset)
     found: list[Any] = []
     for shape in shapes:
         if shape is None:
@@ -130,7 +130,8 @@ def _inferred(node: Node, inputs: Sequence[Any], opset: int) -> list[Any]:
     return found
 
 
-def _shapes(node: Node, inputs: Sequence[Any], opset: int) -> list[tuple[int, ...] | None]:
+def shapes_of(node: Node, inputs: Sequence[Any], opset: int) -> list[tuple[int, ...] | None]:
+    """Shapes of an operation's results, by the standard; None where they are not known."""
     unknown: list[tuple[int, ...] | None] = [None] * len(node.outputs)
     if node.op == "ConstantOfShape" and inputs and _is_small(inputs[0]):
         return [tuple(int(n) for n in inputs[0].read().ravel().tolist())]

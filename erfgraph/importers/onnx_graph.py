@@ -258,8 +258,8 @@ class Scope:
         self.label = label
         self.own: dict[str, str] = {}
         self.promised: set[str] = set()  # results of a function, named before they are made
-        outer: tuple[MutableMapping[str, str], ...] = tuple(around.seen.maps) if around else ()
-        self.seen = ChainMap(self.own, *outer)
+        outer: list[MutableMapping[str, str]] = around.seen.maps if around else []
+        self.seen: ChainMap[str, str] = ChainMap(self.own, *outer)
 
     def made(self, name: str) -> str:
         """The name of a new tensor."""

@@ -8,17 +8,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from erfgraph.errors import FileError, InputError, LayerError, excerpt, unknown_name
+from erfgraph.errors import (
+    FileError,
+    InputError,
+    LayerError,
+    UnknownOperationError,
+    excerpt,
+    unknown_name,
+)
 from erfgraph.importers.onnx_file import onnx_module, read_model
-from erfgraph.importers.onnx_fold import Lacking, fold
+from erfgraph.importers.onnx_fold import Lacking, fold, shapes_of
 from erfgraph.importers.onnx_graph import Graph, Node, graph_of
 from erfgraph.importers.onnx_input import Image, find_image
 from erfgraph.importers.onnx_names import Naming, naming
 from erfgraph.importers.onnx_ops import BINARY, TABLE
+from erfgraph.importers.onnx_rolls import Cut, cut_of, only_joined, rolled
 from erfgraph.importers.rows import Row, tensors
 from erfgraph.importers.tracer import Tracer
-from erfgraph.importers.translate import Translator, declared, is_transparent
-from erfgraph.importers.values import Constant, Stopped, Traced
+from erfgraph.importers.translate import (
+    Translator,
+    declared,
+    is_transparent,
+    leaves,
+)
+from erfgraph.importers.values import Broken, Constant, Stopped, Traced
 from erfgraph.network import Network
 
 MOST_CHANNELS = 1 << 20  # of a tensor, batch and copies included
@@ -118,7 +131,7 @@ def from_onnx(
     run = OnnxRun(graph, image, translator, int(opset), frozenset(ops or ()))
     with _of_file(label), _of_size(image, shape):
         run.run(layer)
-    return net
+    return translator.finished(label)
 
 
 @contextmanager
@@ -170,6 +183,7 @@ class OnnxRun:
         self.own = own
         self.values: dict[str, Any] = {}
         self.net = translator.t.net
+        self.cuts = only_joined(graph)
         table = translator.table
         handed_on = {
             i: is_transparent(table.get(node.op)) or node.op in BINARY
@@ -240,26 +254,40 @@ class OnnxRun:
         while inputs and inputs[-1] is None:
             inputs.pop()
         stopped = next((v for v in inputs if isinstance(v, Stopped)), None)
-        traced = [v for v in tensors(inputs) if isinstance(v, Traced)]
         if stopped is not None:
             return [stopped] * len(node.outputs)
-        if not traced:
+        if not any(isinstance(v, Traced | Broken | Cut) for v in leaves(inputs)):
             return fold(node, inputs, self.opset)
         if node.op in ("Shape", "Size") and node.op not in self.own:
-            known = [Constant(v.shape) if isinstance(v, Traced) else v for v in inputs]
-            return fold(node, known, self.opset)
+            return fold(node, [_of_shape(v) for v in inputs], self.opset)
+        if node.outputs[0] in self.cuts and not self.translator.stop_at & {*stops, node.name}:
+            later = cut_of(self.translator.t, name, node, inputs)
+            if later is not None:
+                return [later]
+        if any(isinstance(v, Cut) for v in inputs):
+            roll = rolled(self.translator.t, name, inputs, node.attributes.get("axis", 0))
+            if roll is not None:
+                return [roll]
+            inputs = [v.make() if isinstance(v, Cut) else v for v in inputs]
         lacking = next((v for v in inputs if isinstance(v, Lacking)), None)
         if lacking is not None and node.op in self.translator.table:
             raise LayerError(f"{node.op} at {node.where}: needs what is not known: {lacking.why}")
-        made = self.translator.run(
-            node.op,
-            name,
-            node.where,
-            lambda: (),
-            [None if isinstance(v, Lacking) else v for v in inputs],
-            node.attributes,
-            [node.name, *stops],
-        )
+        given = [None if isinstance(v, Lacking) else v for v in inputs]
+        broken = any(isinstance(v, Broken) for v in inputs)
+
+        def shapes() -> Sequence[tuple[int, ...]]:
+            return self._shapes(node, given) if broken else ()
+
+        try:
+            made = self.translator.run(
+                node.op, name, node.where, shapes, given, node.attributes, [node.name, *stops]
+            )
+        except UnknownOperationError:
+            raise
+        except LayerError as error:
+            made = [Broken(shape, error) for shape in self._shapes(node, given)]
+            if not made:
+                raise
         if isinstance(made, Stopped):
             return [made] * len(node.outputs)
         results = (
@@ -268,6 +296,12 @@ class OnnxRun:
         for value in tensors(results):
             self._check_size(node, value)
         return results
+
+    def _shapes(self, node: Node, inputs: Sequence[Any]) -> list[tuple[int, ...]]:
+        """Shapes of the results, if all are known."""
+        known = [_of_shape(v) for v in inputs]
+        found = shapes_of(node, known, self.opset)
+        return [] if None in found else [shape for shape in found if shape is not None]
 
     def _value(self, node: Node, name: str) -> Any:
         if not name:
@@ -326,12 +360,10 @@ class OnnxRun:
 
     def _finish(self, outputs: Sequence[str]) -> None:
         """Make what the model returns the network's output."""
-        tracer = self.translator.t
         results = [self.values.get(name) for name in outputs]
-        made = [
-            tracer.real(v) for v in tensors(results) if isinstance(v, Traced) and v.keys is None
-        ]
-        if len(self.net.maps) == 1:
-            raise InputError("the model makes no feature map of its input")
-        if made and self.net.output is not made[0].map:
-            self.net.identity(made[0].map)
+        self.translator.finish([v.make() if isinstance(v, Cut) else v for v in results])
+
+
+def _of_shape(value: Any) -> Any:
+    """A tensor of which only the shape is used."""
+    return Constant(value.shape) if isinstance(value, Traced | Broken) else value

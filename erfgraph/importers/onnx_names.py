@@ -18,6 +18,7 @@ from erfgraph.importers.onnx_graph import Graph, Node
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 CLASSES = "pkg.torch.onnx.class_hierarchy"
+RULE = "pkg.onnxscript.rewriter.rule_name"  # which rule joined operations to this one
 LONGEST_HINT = 1 << 14  # characters of a note that are looked at
 # uses of a tensor that do not hand its values on
 SHAPE_ONLY = ("Shape", "Size")
@@ -66,11 +67,10 @@ def _whole(node: Node, modules: tuple[str, ...], short: str) -> Place:
     """The place of a node; a layer that was joined with the norm behind it keeps its name."""
     weight = node.inputs[1] if len(node.inputs) > 1 else ""
     owner, dot, kind = weight.rpartition(".")
-    above = modules[-2] if len(modules) > 1 else ""
-    if dot and kind == "weight" and modules and owner != modules[-1]:
-        inside = owner.startswith(f"{above}.") if above else "." not in owner
-        if node.op in ("Conv", "ConvTranspose") and inside and not owner.startswith(modules[-1]):
-            return Place((*modules[:-1], owner), short, modules[-1:])
+    if dot and kind == "weight" and RULE in node.hints and owner not in modules:
+        around = [m for m in modules if owner.startswith(f"{m}.")]
+        joined = [m for m in reversed(modules) if m not in around]
+        return Place((*around, owner), short, tuple(joined))
     return Place(modules, short)
 
 

@@ -111,24 +111,32 @@ def tiled(c: Call, x: Traced, times: Any) -> Traced:
     return x
 
 
-def sliced(
+def sliced(c: Call, x: Traced, *args: Any, **attributes: Any) -> Traced:
+    """Slice."""
+    for d, where in cuts(c, x.shape, *args, **attributes):
+        x = moves.take(c.t, x, d, where)
+    return x
+
+
+def cuts(
     c: Call,
-    x: Traced,
+    shape: Sequence[int],
     starts: Any = None,
     ends: Any = None,
     axes: Any = None,
     steps: Any = None,
     **a: Any,
-) -> Traced:
-    """Slice."""
+) -> list[tuple[int, range]]:
+    """What Slice takes: of which dimensions, which positions."""
     begin = numbers(c, "starts", starts, a.get("starts"))
     stop = numbers(c, "ends", ends, a.get("ends"))
     at = optional(c, "axes", axes, a.get("axes")) or list(range(len(begin)))
     step = optional(c, "steps", steps) or [1] * len(begin)
+    found = []
     for first, last, d, by in zip(begin, stop, at, step, strict=True):
-        d = _dimension(d, x.ndim)
-        x = moves.take(c.t, x, d, cut(x.shape[d], first, last, by))
-    return x
+        d = _dimension(d, len(shape))
+        found.append((d, cut(shape[d], first, last, by)))
+    return found
 
 
 def split(
@@ -256,10 +264,13 @@ def scattered(c: Call, x: Any, index: Any, updates: Any, *, reduction: str = "no
     places = index.read().reshape(-1, index.shape[-1])
     places = places % np.array(x.shape[: index.shape[-1]])
     if not len(places):
-        return x
+        unchanged: Result = x
+        return unchanged
     low, high = places.min(axis=0), places.max(axis=0) + 1
-    box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
-    if box.size != places.size or not np.array_equal(box.reshape(places.shape), places):
+    if math.prod((high - low).tolist()) != len(places) or not np.array_equal(
+        np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), -1).reshape(places.shape),
+        places,
+    ):
         raise LayerError(f"{c.op}: an assignment to other places than a box is not supported")
     inner = tuple(int(n) for n in high - low)
     size = (*inner, *x.shape[len(inner) :])

@@ -9,14 +9,25 @@ the caller declares stands in for an operation that cannot run.
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, InputError, excerpt
-from erfgraph.importers.rows import tensors
+from erfgraph.errors import ErfgraphError, InputError, LayerError, excerpt
 from erfgraph.importers.torch_names import operation
-from erfgraph.importers.translate import Translator, unknown_operation
-from erfgraph.importers.values import Constant, Stopped, Traced
+from erfgraph.importers.torch_writes import argument, shared
+from erfgraph.importers.translate import Translator, is_transparent, unknown_operation
+from erfgraph.importers.values import Broken, Constant, Stopped, Traced
+
+_OLDER = (
+    "writes into a tensor whose memory another tensor shares, which is read afterwards; "
+    "torch.export follows such writes, but fails on this module"
+)
+
+
+class _Ended(Exception):  # noqa: N818  # nothing failed
+    """An operation at which to stop cannot run."""
 
 
 def run(
@@ -53,12 +64,14 @@ def run(
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         x = torch.empty(example.shape, dtype=example.dtype, device=example.device)
         values.set(x, translator.t.input())
-        if traced is not None:
-            runner = _interpreter(torch, traced, recorder, values, translator, layer)
-            made = runner.run(x)
-            found = runner.found
-        else:
-            made, found = _hooked(torch, module, x, recorder, values, translator, layer)
+        made = found = None
+        with contextlib.suppress(_Ended):
+            if traced is not None:
+                runner = _interpreter(torch, traced, recorder, values, translator, layer)
+                made = runner.run(x)
+                found = runner.found
+            else:
+                made, found = _hooked(torch, module, x, recorder, values, translator, layer)
     if found is None and layer is not None:
         raise InputError(f"layer: {layer!r} is not called as a module of its own")
     made = made if found is None else found
@@ -108,16 +121,28 @@ class Values:
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
-        self.held: dict[int, tuple[Any, Any]] = {}  # the tensor too, so that its id stays its own
+        # the tensor too, so that its id stays its own, and when it was made
+        self.held: dict[int, tuple[Any, Any, int]] = {}
+        self.changed: dict[int, tuple[int, LayerError]] = {}  # by memory, and when
+        self.now = 0
 
     def get(self, tensor: Any) -> Any:
         """The value of a tensor; a constant for one that nobody made."""
-        known = self.held.get(id(tensor))
-        return known[1] if known else Constant(tuple(int(n) for n in tensor.shape))
+        _, value, made = self.held.get(id(tensor), (None, None, -1))
+        shape = tuple(int(n) for n in tensor.shape)
+        changed, error = self.changed.get(_memory(tensor), (-1, None))
+        if error is not None and made < changed:
+            return Broken(shape, error)
+        return Constant(shape) if value is None else value
 
     def set(self, tensor: Any, value: Any) -> None:
         """Remember what a tensor stands for."""
-        self.held[id(tensor)] = (tensor, value)
+        self.held[id(tensor)] = (tensor, value, self.now)
+
+    def change(self, tensor: Any, error: LayerError) -> None:
+        """Of tensors that share the memory of one, only what is set from now on is known."""
+        self.now += 1
+        self.changed[_memory(tensor)] = (self.now, error)
 
     def translated(self, argument: Any) -> Any:
         """An argument with its tensors replaced by what they stand for."""
@@ -126,6 +151,10 @@ class Values:
         if isinstance(argument, list | tuple):
             return [self.translated(a) for a in argument]
         return argument
+
+
+def _memory(tensor: Any) -> int:
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _leaves(torch: Any, made: Any) -> list[Any]:
@@ -147,29 +176,37 @@ def _recorder(torch: Any, translator: Translator, values: Values) -> Any:
             op = operation(func)
             given = [values.translated(a) for a in args]
             named = {key: values.translated(a) for key, a in kwargs.items()}
-            depends = any(
-                isinstance(v, Traced | Stopped) for v in tensors([*given, *named.values()])
-            )
+            read = torch.utils._pytree.tree_leaves([given, list(named.values())])
+            if not any(isinstance(v, Traced | Stopped | Broken) for v in read):
+                return func(*args, **kwargs)
             declared = op in translator.table and not op.startswith(("aten.", "prim."))
             where = f"{self.path or op!r}"
-            if depends and op not in translator.table:
+            name = self.path or op.rpartition(".")[2].strip("_")
+            stopped = any(isinstance(v, Stopped) for v in read)
+            stopped = stopped or not translator.stop_at.isdisjoint((op, name, *self.stops))
+            if op not in translator.table and not stopped:
                 raise unknown_operation(op, where, translator.table)
-            made = None if depends and declared else func(*args, **kwargs)
-            if not depends:
-                return made
-            short = op.rpartition(".")[2].strip("_")
-            name = self.path or short
+            try:
+                made = None if declared else func(*args, **kwargs)
+            except Exception as error:  # nothing after it can run, and nothing has to
+                raise _Ended if stopped else error from None
             results = list(made) if isinstance(made, list | tuple) else [made]
 
             def shapes() -> list[tuple[int, ...]]:
                 return [tuple(v.shape) for v in results if isinstance(v, torch.Tensor)]
 
             value = translator.run(op, name, where, shapes, given, named, self.stops)
+            if not is_transparent(translator.table.get(op)):
+                for key, i, writes in shared(func):
+                    if writes:
+                        shared_by = argument(key, i, args, kwargs)
+                        values.change(shared_by, LayerError(f"{op} at {where}: {_OLDER}"))
             if declared:  # never run: its row says what shape it makes
                 shape = value.shape if isinstance(value, Traced) else ()
                 made = torch.empty(shape)
                 results = [made]
-            parts = list(value) if isinstance(value, list | tuple) else [value]
+            many = isinstance(value, list | tuple)
+            parts = list(value) if many else [value] * len(results)
             for tensor, part in zip(results, parts, strict=False):
                 if isinstance(tensor, torch.Tensor):
                     values.set(tensor, part)
@@ -211,6 +248,26 @@ def _interpreter(
     return Interpreter(traced)
 
 
+def _symbolic_trace(torch: Any, module: Any) -> Any:
+    """``torch.fx.symbolic_trace``, but ``x += y`` stays in place, as it changes views of x."""
+
+    def in_place(name: str) -> Callable[[Any, Any], Any]:
+        target = getattr(operator, name)
+        return lambda x, y: x.tracer.create_proxy("call_function", target, (x, y), {})
+
+    names = ("iadd", "isub", "imul", "itruediv", "ipow", "iand", "ior", "ixor")
+    own = {f"__{name}__": in_place(name) for name in names}
+    proxy = type("Proxy", (torch.fx.Proxy,), own)
+
+    class Tracer(torch.fx.Tracer):  # type: ignore[misc, no-untyped-call, unused-ignore]
+        def proxy(self, node: Any) -> Any:
+            return proxy(node, self)
+
+    tracer = Tracer()
+    graph = tracer.trace(module)
+    return torch.fx.GraphModule(tracer.root, graph)
+
+
 def fallback(
     torch: Any,
     module: Any,
@@ -237,7 +294,7 @@ def fallback(
     Translator
     """
     try:
-        traced = torch.fx.symbolic_trace(module)
+        traced = _symbolic_trace(torch, module)
     except Exception:
         traced = None
     translator = start()

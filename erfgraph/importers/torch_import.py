@@ -18,6 +18,7 @@ from erfgraph.importers.rows import Row, tensors
 from erfgraph.importers.torch_fx import fallback
 from erfgraph.importers.torch_names import operation, path_of, shapes_of
 from erfgraph.importers.torch_ops import TABLE
+from erfgraph.importers.torch_writes import writes_through_views
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.translate import (
     Translator,
@@ -204,6 +205,8 @@ def _translated(
     If that fails too, the first error holds, as it names what the user wrote.
     """
     translator = start()
+    if writes_through_views(program, translator.table):
+        program = program.run_decompositions({})  # the same operations, none in place
     try:
         ExportedGraph(torch, program, translator, layer).run()
     except UnknownOperationError as unknown:
@@ -306,8 +309,10 @@ class ExportedGraph:
         return names(steps, self.paths, outputs)
 
     def _outputs(self) -> list[Any]:
+        # beside what the model returns, a program may return what it wrote into buffers
+        wanted = set(self.program.graph_signature.user_outputs)
         output = next(n for n in self.program.graph.nodes if n.op == "output")
-        return [self._real(n) for n in output.all_input_nodes]
+        return [self._real(n) for n in output.all_input_nodes if n.name in wanted]
 
     def run(self) -> None:
         """Translate all operations and give the modules' names to what they return."""

@@ -138,6 +138,7 @@ _ROWS: dict[str, Row] = {
     "index": shapes.indexed,
     "index_select": shapes.picked,
     "slice_scatter": shapes.scattered,
+    "select_scatter": shapes.selection_scattered,
     "copy": lambda c, x, src, *args: transparent(c, src),
     "pixel_shuffle": shapes.pixel_shuffled,
     "pixel_unshuffle": shapes.pixel_unshuffled,

@@ -203,6 +203,17 @@ def scattered(
     return concat(c.t, parts, d)
 
 
+def selection_scattered(
+    c: Call, x: Traced | Constant, src: Traced | Constant, d: int, index: int
+) -> Traced:
+    """select_scatter: a tensor with one position of a dimension replaced."""
+    d %= len(x.shape)
+    shape = (*src.shape[:d], 1, *src.shape[d:])
+    part = moves.reshape(c.t, src, shape) if isinstance(src, Traced) else Constant(shape)
+    start = index % x.shape[d]
+    return scattered(c, x, part, d, start, start + 1)
+
+
 def pixel_shuffled(c: Call, x: Traced, r: int) -> Traced:
     """pixel_shuffle."""
     *batch, channels, h, w = x.shape

@@ -35,6 +35,8 @@ Examples:
 
     erfgraph table resnet50                field of every feature map
 
+    erfgraph map model.onnx -o model.png   a model of your own
+
     erfgraph graph "conv3*5" --measure edges -o graph.pdf
 
     erfgraph zoo                           the architectures by name

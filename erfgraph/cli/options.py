@@ -20,8 +20,9 @@ Net = Annotated[
     str,
     typer.Argument(
         metavar="NET",
-        help="A zoo name (resnet50), a notation ('conv7*3'), a network file "
-        "(.toml, .json, .yaml), or module:attribute / file.py:attribute.",
+        help="A zoo name (resnet50), a notation ('conv7*3'), a network file (.toml, .json, "
+        ".yaml), an ONNX file, or module:attribute / file.py:attribute of a PyTorch module, a "
+        "Keras model or a Network.",
         show_default=False,
     ),
 ]
@@ -30,7 +31,8 @@ Nets = Annotated[
     typer.Argument(
         metavar="NET...",
         help="Zoo names (resnet50), notations ('conv7*3'), network files (.toml, .json, "
-        ".yaml), module:attribute or file.py:attribute.",
+        ".yaml), ONNX files, or module:attribute / file.py:attribute of PyTorch modules, Keras "
+        "models or Networks.",
         show_default=False,
     ),
 ]

@@ -319,6 +319,9 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
         return contract(t, values, [-2], "linear", size_of(queries))
     shape = values.map.shape
     asked = [a for a in queries if is_spatial(a)]
+    if query_shape != shape and _sizes(asked) == _sizes(digits):
+        # the queries of one window, shared by all windows: they ask in every window
+        asked, queries, query_shape = digits, values.dims[-2], shape
     if query_shape != shape or asked != digits:
         # other positions ask: they read what the values' positions give together
         pooled = contract(t, values, [-2], "avg_pool")
@@ -338,6 +341,10 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
         spaced = tidy(dilation) if any(d > 1 for d in dilation) else None
         made = t.add("attention", values.map, window=tidy(kernel), dilation=spaced)
     return replace(values, map=made)
+
+
+def _sizes(atoms: Sequence[Atom]) -> list[tuple[int, int]]:
+    return [(a.axis, a.size) for a in atoms]
 
 
 def attended(t: Tracer, queries: Traced | Constant | None, values: Traced | Constant) -> Traced:

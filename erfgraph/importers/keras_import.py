@@ -93,7 +93,7 @@ def from_keras(
     ...     keras.layers.Conv2D(8, 3, strides=2, padding="same", name="stem"),
     ...     keras.layers.ReLU(name="act"),
     ... ])
-    >>> net = from_keras(model)
+    >>> net = eg.from_keras(model)
     >>> net["act"].name, net["act"].shape
     ('stem', (16, 16))
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -303,7 +304,7 @@ class Recorder:
 def _time_distributed(keras: Any, layer: Any) -> Callable[..., Any]:
     """Time steps are a batch, to all of which the inner layer is applied."""
 
-    def call(x: Any, mask: Any = None) -> Any:
+    def call(x: Any, **kwargs: Any) -> Any:
         made = layer.layer(keras.ops.reshape(x, (-1, *x.shape[2:])))
         return keras.ops.reshape(made, (*x.shape[:2], *made.shape[1:]))
 
@@ -312,7 +313,7 @@ def _time_distributed(keras: Any, layer: Any) -> Callable[..., Any]:
 
 def _wrapped(keras: Any, layer: Any) -> Callable[..., Any]:
     """Only the weights of the inner layer are changed."""
-    return lambda x: layer.layer(x)
+    return lambda x, **kwargs: layer.layer(x)
 
 
 CALLS = {"TimeDistributed": _time_distributed, "SpectralNormalization": _wrapped}
@@ -392,4 +393,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {excerpt(' '.join(str(error).split()), most=160)}"
+    """What an error says, without Keras' colours and list of arguments."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).partition("Arguments received by")[0]
+    text = re.sub(r"Exception encountered when calling [\w.]+\(\)\.", "", text)
+    return f"{type(error).__name__}: {excerpt(' '.join(text.split()), most=160)}"

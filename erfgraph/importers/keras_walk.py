@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -134,8 +135,7 @@ class Walk:
         shape = getattr(v, "shape", None)
         if shape is None or not hasattr(v, "dtype"):
             return v
-        numbers = sys.modules["keras"].ops.convert_to_numpy
-        return Constant(tuple(int(n) for n in shape), lambda: numbers(v))
+        return Constant(tuple(int(n) for n in shape), lambda: _numbers(v))
 
     def _alias(self, i: int, step: Recorded) -> None:
         """Give the names of the layers that a call leaves to its result."""
@@ -152,3 +152,11 @@ class Walk:
             label = path if len(found) == 1 else f"{path}:{found.index(i)}"
             for k, v in enumerate(given):
                 self.translator.t.alias(v, label if len(given) == 1 else f"{label}:{k}")
+
+
+def _numbers(v: Any) -> Any:
+    """A constant tensor, on whatever backend, as an array."""
+    keras = sys.modules["keras"]
+    with warnings.catch_warnings():  # from what the backend's own conversion uses
+        warnings.simplefilter("ignore")
+        return keras.ops.convert_to_numpy(v.value if isinstance(v, keras.Variable) else v)

@@ -273,29 +273,34 @@ class OnnxRun:
         if lacking is not None and node.op in self.translator.table:
             raise LayerError(f"{node.op} at {node.where}: needs what is not known: {lacking.why}")
         given = [None if isinstance(v, Lacking) else v for v in inputs]
-        broken = any(isinstance(v, Broken) for v in inputs)
+        made = self._translated(node, name, given, [node.name, *stops])
+        if isinstance(made, Stopped):
+            return [made] * len(node.outputs)
+        several = isinstance(made, list | tuple) and len(node.outputs) > 1
+        results = list(made) if several else [made]
+        for value in tensors(results):
+            self._check_size(node, value)
+        return results
 
-        def shapes() -> Sequence[tuple[int, ...]]:
-            return self._shapes(node, given) if broken else ()
-
+    def _translated(
+        self, node: Node, name: str, inputs: Sequence[Any], stops: Sequence[str]
+    ) -> Any:
+        """The results by the operation's row; broken ones, which nothing may need, if it fails."""
+        broken = next((v for v in inputs if isinstance(v, Broken)), None)
+        shapes = self._shapes(node, inputs) if broken is not None else []
+        if broken is not None and not shapes:
+            raise broken.error
         try:
-            made = self.translator.run(
-                node.op, name, node.where, shapes, given, node.attributes, [node.name, *stops]
+            return self.translator.run(
+                node.op, name, node.where, lambda: shapes, inputs, node.attributes, stops
             )
         except UnknownOperationError:
             raise
         except LayerError as error:
-            made = [Broken(shape, error) for shape in self._shapes(node, given)]
+            made = [Broken(shape, error) for shape in self._shapes(node, inputs)]
             if not made:
                 raise
-        if isinstance(made, Stopped):
-            return [made] * len(node.outputs)
-        results = (
-            list(made) if isinstance(made, list | tuple) and len(node.outputs) > 1 else [made]
-        )
-        for value in tensors(results):
-            self._check_size(node, value)
-        return results
+            return made[0] if len(made) == 1 else made
 
     def _shapes(self, node: Node, inputs: Sequence[Any]) -> list[tuple[int, ...]]:
         """Shapes of the results, if all are known."""

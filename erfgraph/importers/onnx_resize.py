@@ -35,8 +35,7 @@ ROUNDINGS = {
 
 def upsampled(c: Call, x: Traced, scales: Any = None, **attributes: Any) -> Traced:
     """Upsample of opset 7 and 9, and Resize of opset 10."""
-    given = attributes.get("scales")
-    factors = _factors(scales) if given is None else [float(s) for s in given]
+    factors = _factors(scales)  # an input, or an attribute of that name
     if factors is None:
         raise LayerError(f"{c.op}: the scales are not known")
     mode = _one_of("mode", attributes.get("mode", "nearest"), MODES)
@@ -98,9 +97,12 @@ def _factors(value: Any) -> list[float] | None:
     """The numbers of a constant; None where it is absent or empty."""
     if value is None:
         return None
-    if not isinstance(value, Constant) or value.read is None:
+    if isinstance(value, list):
+        numbers = np.array(value, np.float32)
+    elif isinstance(value, Constant) and value.read is not None:
+        numbers = value.read()
+    else:
         raise LayerError("a size or scale depends on the input's values")
-    numbers = value.read()
     # the shortest decimal that is this number: 1/3 of 32 bits is no fraction of 3
     return [float(str(n)) for n in numbers.ravel()] or None
 

@@ -130,6 +130,7 @@ def _split(
     n = x.shape[axis]
     if parts is None:
         count = attributes["num_outputs"]
+        _fits(count)
         each = -(-n // count)
         parts = [each] * (count - 1) + [n - each * (count - 1)]
     if sum(parts) != n:

@@ -17,7 +17,7 @@ from erfgraph.importers.onnx_file import onnx_module
 from erfgraph.importers.values import Constant
 
 MOST_NODES = 100_000  # of a model, its functions' called and subgraphs included
-MOST_DEPTH = 32  # of functions that call functions, and of graphs inside graphs
+MOST_DEPTH = 24  # of functions that call functions, and of graphs inside graphs
 MOST_ELEMENTS = 1 << 16  # of a constant whose numbers are computed with
 LARGEST_SIZE = 1 << 40  # of a dimension, and of a constant's number of elements
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -119,13 +119,15 @@ class Reader:
             self.count += 1
             if self.count > MOST_NODES:
                 raise FileError(f"more than {MOST_NODES} operations")
-            domain = "" if proto.domain in DEFAULT_DOMAINS else proto.domain
+            domain, kind = domain_of(proto), text(proto.op_type)
             inputs = tuple(scope.read(name) for name in proto.input)
-            name = proto.name or next((n for n in proto.output if n), f"#{self.count}")
-            key = (domain, proto.op_type, getattr(proto, "overload", ""))
+            name = text(proto.name or next((n for n in proto.output if n), f"#{self.count}"))
+            key = (domain, kind, text(getattr(proto, "overload", "")))
+            if not proto.output:
+                raise FileError(f"{kind} at node {excerpt(name)!r} makes nothing")
             inside = f"{scope.prefix}{name}/{self.count}:"
             attributes = {
-                a.name: self.attribute(a, scope, f"{inside}{a.name}/", bound, depth)
+                text(a.name): self.attribute(a, scope, f"{inside}{a.name}/", bound, depth)
                 for a in proto.attribute
                 if not a.ref_attr_name or a.ref_attr_name in bound
             }
@@ -135,14 +137,14 @@ class Reader:
                 call = Call(inputs, outputs, attributes, inside, label)
                 self._call(self.functions[key], call, into, depth)
                 continue
-            op = f"{domain}.{proto.op_type}" if domain else proto.op_type
+            op = f"{domain}.{kind}" if domain else kind
             stored = attributes.get("value") if op == "Constant" else None
             if isinstance(stored, Constant) and outputs:
                 into.constants[outputs[0]] = stored
                 continue
             if op == "Split":  # into equal parts, of which only the results say the number
                 attributes.setdefault("num_outputs", len(outputs))
-            hints = {p.key: p.value for p in getattr(proto, "metadata_props", ())}
+            hints = {text(p.key): text(p.value) for p in getattr(proto, "metadata_props", ())}
             own = f"{scope.label}{name}"
             into.nodes.append(Node(op, own, inputs, outputs, attributes, hints))
 
@@ -154,7 +156,7 @@ class Reader:
         passed = itertools.chain(call.inputs, itertools.repeat(""))
         given = dict(zip(function.input, passed, strict=False))
         bound = {
-            a.name: self.attribute(a, scope, call.prefix, {}, depth + 1)
+            text(a.name): self.attribute(a, scope, call.prefix, {}, depth + 1)
             for a in function.attribute_proto
         } | call.attributes
         scope.own.update(given)
@@ -206,7 +208,7 @@ class Reader:
         external = tensor.data_location == self.onnx.TensorProto.EXTERNAL
         if external or count > MOST_ELEMENTS or (count and not stored):
             return Constant(shape)
-        label = excerpt(tensor.name)
+        label = excerpt(text(tensor.name))
 
         @functools.cache
         def read() -> Any:
@@ -263,7 +265,7 @@ class Scope:
 
     def made(self, name: str) -> str:
         """The name of a new tensor."""
-        if name in self.promised:
+        if text(name) in self.promised:
             self.promised.discard(name)
             return self.own[name]
         if name in self.own:
@@ -273,7 +275,7 @@ class Scope:
 
     def read(self, name: str) -> str:
         """The tensor that a node reads."""
-        return self.seen.get(name, f"{self.prefix}{name}") if name else ""
+        return self.seen.get(text(name), f"{self.prefix}{name}") if name else ""
 
 
 def graph_of(model: Any) -> Graph:
@@ -285,20 +287,31 @@ def graph_of(model: Any) -> Graph:
         If it is not built as the standard has it.
     """
     reader = Reader(onnx_module())
-    try:
-        for function in model.functions:
-            domain = "" if function.domain in DEFAULT_DOMAINS else function.domain
-            overload = getattr(function, "overload", "")
-            reader.functions[domain, function.name, overload] = function
-        return reader.graph(model.graph, None, "", {}, 0)
-    except UnicodeDecodeError as error:
-        raise FileError(f"a name is no UTF-8 text ({error.reason})") from None
+    if model.ir_version >= 3 and not model.opset_import:
+        raise FileError("says no version of the operations (opset_import)")
+    for function in model.functions:
+        overload = text(getattr(function, "overload", ""))
+        reader.functions[domain_of(function), text(function.name), overload] = function
+    return reader.graph(model.graph, None, "", {}, 0)
 
 
-def _shape(dims: Any, name: str) -> tuple[int, ...]:
+def text(value: Any) -> str:
+    """A name; the parser hands bytes on where they are no text."""
+    if not isinstance(value, str):
+        raise FileError(f"a name is no UTF-8 text: {excerpt(repr(value))}")
+    return value
+
+
+def domain_of(proto: Any) -> str:
+    """The domain of an operation, empty for the standard's."""
+    domain = text(proto.domain)
+    return "" if domain in DEFAULT_DOMAINS else domain
+
+
+def _shape(dims: Any, name: Any) -> tuple[int, ...]:
     shape = tuple(int(n) for n in dims)
     if any(n < 0 for n in shape) or np.prod(shape, dtype=object) > LARGEST_SIZE:
-        raise FileError(f"tensor {excerpt(name)!r}: impossible shape {excerpt(str(shape))}")
+        raise FileError(f"tensor {excerpt(text(name))!r}: impossible shape {excerpt(str(shape))}")
     return shape
 
 
@@ -311,7 +324,8 @@ def _dimensions(value: Any) -> tuple[int | str | None, ...] | None:
         if dim.HasField("dim_value") and dim.dim_value > 0:
             found.append(int(dim.dim_value))
         else:
-            found.append(dim.dim_param if re.search(r"\w", dim.dim_param) else None)
+            symbol = text(dim.dim_param)
+            found.append(symbol if re.search(r"\w", symbol) else None)
     return tuple(found)
 
 

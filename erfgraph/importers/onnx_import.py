@@ -18,7 +18,7 @@ from erfgraph.errors import (
 )
 from erfgraph.importers.onnx_file import onnx_module, read_model
 from erfgraph.importers.onnx_fold import Lacking, fold, shapes_of
-from erfgraph.importers.onnx_graph import Graph, Node, graph_of
+from erfgraph.importers.onnx_graph import Graph, Node, graph_of, text
 from erfgraph.importers.onnx_input import Image, find_image
 from erfgraph.importers.onnx_names import Naming, naming
 from erfgraph.importers.onnx_ops import BINARY, TABLE
@@ -121,9 +121,9 @@ def from_onnx(
         raise InputError(f"path: got {type(path).__name__}, wanted the path of an ONNX file")
     with _of_file(label):
         graph = graph_of(model)
+        plain = Path(label).stem if label != "the model" else text(model.graph.name)
     image = find_image(graph, input)
     shape, features = image.sizes(input_shape, channels)
-    plain = Path(label).stem if label != "the model" else model.graph.name
     net = Network(shape, features, name or plain or None, gates)
     stops = frozenset((stop_at,) if isinstance(stop_at, str) else stop_at)
     translator = Translator(Tracer(net), declared(TABLE, ops), stops)

@@ -17,6 +17,7 @@ from erfgraph.importers.rows import Call
 from erfgraph.importers.tracer import cannot
 from erfgraph.importers.values import Constant, Traced
 
+LARGEST_SCALE = 1 << 20
 MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
 GRIDS = {
     "half_pixel": "half_pixel",
@@ -74,7 +75,7 @@ def resized(
     if wanted:
         new = _kept_aspect(c, x, at, [int(m) for m in wanted], keep_aspect_ratio_policy)
     elif factors:
-        new = [math.floor(np.float32(s) * x.shape[d]) for d, s in zip(at, factors, strict=True)]
+        new = [_scaled_size(x.shape[d], s) for d, s in zip(at, factors, strict=True)]
     else:
         raise LayerError(f"{c.op}: neither scales nor sizes are known")
     if antialias and any(m < x.shape[d] for d, m in zip(at, new, strict=True)):
@@ -107,6 +108,13 @@ def _factors(value: Any) -> list[float] | None:
     return [float(str(n)) for n in numbers.ravel()] or None
 
 
+def _scaled_size(n: int, scale: float) -> int:
+    """The output's size, in numbers of 32 bits as runtimes compute it."""
+    if not 0 < scale <= LARGEST_SCALE:
+        raise LayerError(f"scales: got {scale}, wanted a positive number up to {LARGEST_SCALE}")
+    return math.floor(np.float32(scale) * np.float32(n))
+
+
 def _kept_aspect(
     c: Call, x: Traced, at: Sequence[int], sizes: list[int], policy: str
 ) -> list[int]:
@@ -129,12 +137,12 @@ def _scaled(
     rounding: str,
 ) -> Traced:
     """Resizing by factors; one that is the nearest number to a fraction is that fraction."""
-    if len(factors) != len(at) or not all(0 < s <= 1 << 20 for s in factors):
-        raise LayerError(f"scales: got {list(factors)}, wanted {len(at)} positive numbers")
+    if len(factors) != len(at):
+        raise LayerError(f"scales: got {list(factors)}, wanted {len(at)} of them")
     target: list[int] = list(x.shape)
     ratios: list[float | None] = [None] * x.ndim
     for d, s in zip(at, factors, strict=True):
-        target[d] = math.floor(np.float32(s) * np.float32(x.shape[d]))
+        target[d] = _scaled_size(x.shape[d], s)
     sizes_rounded = any(
         abs(s * x.shape[d] - target[d]) > 1e-4 for d, s in zip(at, factors, strict=True)
     )

@@ -154,6 +154,8 @@ def split(
     parts = optional(c, "sizes", sizes, a.get("split"))
     if parts is None:
         count = num_outputs or 1
+        if not 1 <= count <= n:
+            raise LayerError(f"{count} parts of a dimension of size {n}")
         each = -(-n // count)
         parts = [each] * (count - 1) + [n - each * (count - 1)]
     if sum(parts) != n or min(parts) < 1:

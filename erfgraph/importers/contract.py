@@ -337,10 +337,23 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
     if whole_map:
         made = t.add("attention", values.map)
     else:
-        kernel, dilation, _ = _windows(values, digits, values.dims)
-        spaced = tidy(dilation) if any(d > 1 for d in dilation) else None
-        made = t.add("attention", values.map, window=tidy(kernel), dilation=spaced)
+        size, spacing = _groups(values, digits)
+        spaced = tidy(spacing) if any(d > 1 for d in spacing) else None
+        made = t.add("attention", values.map, window=tidy(size), dilation=spaced)
     return replace(values, map=made)
+
+
+def _groups(v: Traced, digits: Sequence[Atom]) -> tuple[list[int], list[int]]:
+    """Which positions attend to one another: how many per axis, and how far apart."""
+    size, spacing = [1] * len(v.map.shape), [1] * len(v.map.shape)
+    for axis in range(len(v.map.shape)):
+        own = sorted((a for a in digits if a.axis == axis), key=lambda a: -a.stride)
+        run = joined(tuple(own))
+        if len(run) > 1:
+            raise cannot("attention among positions at uneven distances", v)
+        if run:
+            size[axis], spacing[axis] = run[0].size, run[0].stride
+    return size, spacing
 
 
 def _sizes(atoms: Sequence[Atom]) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from erfgraph.importers.layout import (
     whole,
 )
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Traced
+from erfgraph.importers.values import Pieces, Traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _to_channels(t: Tracer, v: Traced, channel: int) -> Traced:
     dims = tuple(
         joined(tuple(moved(a, i == channel) for a in dim)) for i, dim in enumerate(v.dims)
     )
-    made = t.add("pixel_unshuffle", v.map, between=True, block=tidy(block))
+    made = t.once("pixel_unshuffle", v.map, block=tidy(block))
     return Traced(made, dims)
 
 
@@ -199,7 +199,7 @@ def _to_positions(t: Tracer, v: Traced, spatial: Sequence[int]) -> Traced:
             inner[axis] = own
     rest = [a for i, dim in enumerate(v.dims) if i not in spatial for a in dim if is_channel(a)]
     order = channel_order([*rest, *(a for axis in sorted(inner) for a in inner[axis])])
-    made = t.add("pixel_shuffle", t.view(v.map, order), between=True, block=tidy(block))
+    made = t.once("pixel_shuffle", t.view(v.map, order), block=tidy(block))
     dims = list(v.dims)
     for d, axis in zip(spatial, axes, strict=True):
         if axis in inner:
@@ -226,6 +226,30 @@ def free_axes(v: Traced, spatial: Sequence[int]) -> tuple[int | None, ...]:
     axes = [next((a.axis for a in v.dims[d] if is_spatial(a)), None) for d in spatial]
     others = [a for i, dim in enumerate(v.dims) if i not in spatial for a in dim]
     return _fill_axes(v.map.shape, axes, others, [v.dims[d] for d in spatial])
+
+
+def laid_out(t: Tracer, v: Traced) -> Traced:
+    """What a model or module returns as (batch, channels, positions), as a map laid out so.
+
+    A pixel shuffle at the end, say, of which no layer has made positions yet. Other tensors
+    stay as they are.
+
+    Raises
+    ------
+    LayerError
+        If no map can hold its positions.
+    """
+    n = len(v.map.shape)
+    if v.late or v.keys is not None or isinstance(v, Pieces) or v.ndim != n + 2 or v.dims[0]:
+        return v
+    for axis, size in enumerate(v.map.shape):
+        own = [a.axis for a in v.dims[axis + 2] if is_spatial(a)]
+        if own[:1] != [axis] and (own or size > 1):
+            return v
+    spatial = range(2, n + 2)
+    if is_plain(v, spatial) and not any(map(is_spatial, v.dims[1])):
+        return v
+    return settle(t, v, 1, spatial)
 
 
 # --- layers that slide a window -----------------------------------------------------------

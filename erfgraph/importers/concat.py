@@ -42,11 +42,20 @@ def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     reals = [v for v in kept if isinstance(v, Traced)]
     if len(kept) == 1:
         return reals[0]
-    if all(a.axis in (CHANNEL, REPEAT) for v in reals for a in v.dims[d]):
+    of_channels = all(a.axis in (CHANNEL, REPEAT) for v in reals for a in v.dims[d])
+    if of_channels and not all(_is_missing_axis(v, d) for v in reals):
         return _of_channels(t, kept, d)
     if any(v.dims[d] and not is_plain(v, [d]) for v in reals):
         return ragged.row_of(in_a_row(d, kept))
     return _of_positions(t, kept, d)
+
+
+def _is_missing_axis(v: Traced, d: int) -> bool:
+    """Whether a dimension of (batch, channels, positions) is an axis of size 1."""
+    n = len(v.map.shape)
+    if v.ndim != n + 2 or d < 2 or v.dims[0] or v.dims[d]:
+        return False
+    return all(v.dims[a + 2] == whole(a, size) for a, size in enumerate(v.map.shape))
 
 
 def _of_rows(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:

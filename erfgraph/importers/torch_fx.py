@@ -101,7 +101,7 @@ def _hooked(
         recorder.path, recorder.stops = stack[-1] if stack else "", list(stack)
         given = [values.get(v) for v in _leaves(torch, made)]
         if path and given and isinstance(given[0], Traced):
-            translator.t.alias(given[0], path)
+            translator.name(given[0], path)
         if path == layer and path:
             found.append(made)
 
@@ -240,7 +240,7 @@ def _interpreter(
                 for v in _leaves(torch, made)[:1]:
                     value = values.get(v)
                     if isinstance(value, Traced):
-                        translator.t.alias(value, module)
+                        translator.name(value, module)
             if module and module == layer:
                 self.found = made
             return made

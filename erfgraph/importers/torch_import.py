@@ -11,7 +11,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from erfgraph.errors import ErfgraphError, InputError, MissingExtraError, excerpt, unknown_name
+from erfgraph.errors import (
+    ErfgraphError,
+    InputError,
+    MissingExtraError,
+    UnknownOperationError,
+    excerpt,
+    unknown_name,
+)
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.importers.names import Names, Step, names
 from erfgraph.importers.rows import Row, tensors
@@ -22,7 +29,6 @@ from erfgraph.importers.torch_writes import writes_through_views
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.translate import (
     Translator,
-    UnknownOperationError,
     declared,
     is_transparent,
 )
@@ -102,7 +108,8 @@ def from_torch(
     label = name or type(module).__name__
 
     def start() -> Translator:
-        return Translator(Tracer(Network(shape, channels, label, gates)), table, stops)
+        tracer = Tracer(Network(shape, channels, label, gates))
+        return Translator(tracer, table, stops, exact=True)
 
     example = _example(torch, module, (1, channels, *shape))
     with _evaluation(module), _quiet():
@@ -217,6 +224,12 @@ def _translated(
         except Exception:
             raise unknown from None
     return translator
+
+
+def _is_known(argument: Any) -> bool:
+    if isinstance(argument, Constant):
+        return argument.read is not None
+    return not isinstance(argument, Traced | Broken | Stopped)
 
 
 # operations that only run an inner graph in some mode
@@ -388,9 +401,34 @@ class ExportedGraph:
         path = stops[-1] if stops else ""
         op = operation(node.target)
         where = f"{path!r}" if path else f"{node.name!r}"
-        return self.translator.run(
+        made = self.translator.run(
             op, self.names.maker[i], where, lambda: shapes_of(node), args, kwargs, stops
         )
+        if isinstance(made, Constant) and made.read is None:
+            made = Constant(made.shape, self._computed(node, args, kwargs))
+        return made
+
+    def _computed(
+        self, node: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Callable[[], Any] | None:
+        """Gives what an operation makes of constants, should an index need its numbers."""
+        given = self.torch.utils._pytree.tree_leaves((args, list(kwargs.values())))
+        schema = getattr(node.target, "_schema", None)
+        writes = schema is not None and schema.is_mutable and schema.name != "aten::detach_"
+        if schema is None or writes or not all(map(_is_known, given)):
+            return None
+
+        def real(argument: Any) -> Any:
+            if isinstance(argument, Constant):
+                assert argument.read is not None
+                return self.torch.as_tensor(argument.read())
+            return [real(a) for a in argument] if isinstance(argument, list) else argument
+
+        def read() -> Any:
+            named = {key: real(a) for key, a in kwargs.items()}
+            return node.target(*map(real, args), **named).detach().cpu().numpy()
+
+        return read
 
     def _value(self, argument: Any) -> Any:
         if isinstance(argument, self.torch.fx.Node):
@@ -412,9 +450,9 @@ class ExportedGraph:
             given = [v for v in tensors([self.values[node]]) if isinstance(v, Traced)]
             if path and given and node.target is not operator.getitem:
                 for k, v in enumerate(given):
-                    self.translator.t.alias(v, label if len(given) == 1 else f"{label}:{k}")
+                    self.translator.name(v, label if len(given) == 1 else f"{label}:{k}")
             elif path and given:
-                self.translator.t.alias(given[0], label)
+                self.translator.name(given[0], label)
 
     def results(self) -> list[Any]:
         """What the model, or the module with which to end, returns."""

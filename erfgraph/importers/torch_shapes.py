@@ -14,6 +14,8 @@ from erfgraph.importers.concat import concat, stack
 from erfgraph.importers.rows import (
     Call,
     Ints,
+    Result,
+    Row,
     each,
 )
 from erfgraph.importers.tracer import cannot
@@ -125,6 +127,15 @@ def selected(c: Call, x: Traced, d: int, index: int) -> Traced:
 def split(c: Call, x: Traced, size: Any, d: int = 0) -> list[Traced]:
     """split, chunk, split_with_sizes, tensor_split: sizes are read off the results."""
     return moves.split(c.t, x, [shape[d % x.ndim] for shape in c.shapes], d)
+
+
+def split_at(d: int) -> Row:
+    """hsplit, vsplit, dsplit: along a dimension of their own."""
+
+    def row(c: Call, x: Traced, sizes: Any) -> Result:
+        return split(c, x, sizes, min(d, x.ndim - 1))
+
+    return row
 
 
 def unbound(c: Call, x: Traced, d: int = 0) -> list[Traced]:

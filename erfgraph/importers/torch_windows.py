@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from erfgraph.errors import LayerError
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
-from erfgraph.importers.arrange import arrange, is_plain, window
+from erfgraph.importers.arrange import arrange, is_plain, laid_out, window
 from erfgraph.importers.concat import pad
 from erfgraph.importers.rows import (
     Call,
@@ -41,7 +42,11 @@ def convolution(
 ) -> Traced:
     """conv1d, conv2d, conv3d."""
     n = len(weight.shape) - 2
-    plain = x.keys is None and is_plain(x, range(x.ndim - n, x.ndim))
+    spatial = range(x.ndim - n, x.ndim)
+    if any(a.axis < 0 for d in spatial for a in x.dims[d]):  # a pixel shuffle before it
+        with contextlib.suppress(LayerError):
+            x = laid_out(c.t, x)
+    plain = x.keys is None and is_plain(x, spatial)
     if not plain and groups == 1 and _pointwise(weight.shape[2:], stride, padding):
         # over positions in any arrangement, attention weights among them
         return sums.contract(c.t, x, [x.ndim - n - 1], "linear", weight.shape[0])

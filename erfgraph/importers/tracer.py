@@ -47,6 +47,7 @@ class Tracer:
         self.name = ""
         self.pooled: set[int] = set()
         self._views: dict[tuple[str, Channels], FeatureMap] = {}
+        self._made: dict[tuple[str, ...], FeatureMap] = {}
 
     def input(self, leading: int = 1) -> Traced:
         """The network's input as a tensor: batch, channels, positions."""
@@ -93,6 +94,13 @@ class Tracer:
         if self._pools(op, made, inputs):
             self.pooled.add(made.index)
         return made
+
+    def once(self, op: str, x: FeatureMap, **params: Any) -> FeatureMap:
+        """A step on the way that several may need: the same map for all of them."""
+        key = (op, x.name, repr((x.view, params)))
+        if key not in self._made:
+            self._made[key] = self.add(op, x, between=True, **params)
+        return self._made[key]
 
     def _pools(self, op: str, made: FeatureMap, inputs: Sequence[FeatureMap]) -> bool:
         if all(x.index in self.pooled for x in inputs):

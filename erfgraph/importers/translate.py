@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from erfgraph.errors import (
     UnknownOperationError,
     excerpt,
 )
+from erfgraph.importers.arrange import laid_out
 from erfgraph.importers.rows import Call, Row, tensors, transparent
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.values import Broken, Constant, Pieces, Stopped, Traced
@@ -31,6 +33,8 @@ class Translator:
         By name of the operation, the caller's own rows included.
     stop_at : collection of str
         Names of operations, of modules or of nodes, at which to stop.
+    exact : bool
+        Whether the shapes of results that it is given are known in full.
     done : dict
         How often each operation was translated.
     notes : list of str
@@ -40,6 +44,7 @@ class Translator:
     t: Tracer
     table: Mapping[str, Row]
     stop_at: frozenset[str] = frozenset()
+    exact: bool = False
     done: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -100,7 +105,10 @@ class Translator:
         self.done[op] = self.done.get(op, 0) + 1
         with self.t.named(name):
             try:
-                return row(Call(self.t, op, tuple(shapes())), *args, **kwargs)
+                result = row(Call(self.t, op, tuple(shapes())), *args, **kwargs)
+                if self.exact:
+                    _check_shapes(result, shapes())
+                return result
             except UnknownOperationError:
                 raise
             except ErfgraphError as error:
@@ -127,6 +135,12 @@ class Translator:
         made = [Broken(shape, broken.error) for shape in shapes]
         return made[0] if len(made) == 1 else made
 
+    def name(self, v: Traced, name: str) -> None:
+        """A name for what a module returns."""
+        with self.t.named(name), suppress(LayerError):
+            v = laid_out(self.t, v)
+        self.t.alias(v, name)
+
     def finish(self, results: Sequence[Any]) -> None:
         """Make what a model returns first the network's output.
 
@@ -144,8 +158,10 @@ class Translator:
                 self.notes.append(f"result {i} of the model is left out: {v.error}")
         traced = [v.largest if isinstance(v, Pieces) else v for v in kept if isinstance(v, Traced)]
         made = [self.t.real(v) for v in traced if v.keys is None]
-        if made and self.t.net.output is not made[0].map:
-            self.t.net.identity(made[0].map)
+        if made:
+            first = laid_out(self.t, made[0]).map
+            if self.t.net.output is not first:
+                self.t.net.identity(first)
 
     def finished(self, what: str) -> Network:
         """The network, once all operations are translated; notes become warnings.
@@ -170,6 +186,13 @@ def leaves(values: Any) -> Iterator[Any]:
             yield from leaves(value)
     else:
         yield values
+
+
+def _check_shapes(made: Any, wanted: Sequence[tuple[int, ...]]) -> None:
+    """Ensure that a row made what the operation makes: no wrong map from a wrong row."""
+    for v, shape in zip(made if isinstance(made, list) else [made], wanted, strict=False):
+        if isinstance(v, Traced) and v.keys is None and v.shape != tuple(shape):
+            raise LayerError(f"its row made a tensor of shape {v.shape}, wanted {tuple(shape)}")
 
 
 def is_weights(v: Traced | Constant) -> bool:

@@ -1,0 +1,60 @@
+"""`eg.from_torch` on small modules of every kind, against autograd through the modules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from module_oracle import collapsed, counted, leaves
+from modules import MODULES
+
+import erfgraph as eg
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+# These return their axes the other way round; a map keeps the order of the input's.
+TURNED = ("permute", "transpose", "moveaxis", "matrix transposes")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_paths_and_shapes(name: str) -> None:
+    case = MODULES[name]
+    module, judged = case.make(), case.judged()
+    net = eg.from_torch(module, case.shape)
+    for unit in (None, (0,) * len(net.output.shape)):
+        for count, channels in ((collapsed, "collapse"), (counted, "count")):
+            found = eg.importance(net, unit=unit, channels=channels)
+            expected = count(judged, case.shape, unit=unit)
+            np.testing.assert_array_equal(found.values, expected)
+    check_shapes(module, case.shape, net, name in TURNED)
+
+
+LAYERS = ("Conv", "MaxPool", "AvgPool", "MaxUnpool", "Upsample", "Pixel", "BatchNorm")
+
+
+def check_shapes(
+    module: nn.Module, shape: tuple[int, ...], net: eg.Network, turned: bool = False
+) -> None:
+    """Compare every layer's feature map, and the output, with the tensor that it returns."""
+    seen: dict[str, tuple[int, ...]] = {}
+    hooks = []
+    for path, part in module.named_modules():
+        if path and any(word in type(part).__name__ for word in LAYERS):
+
+            def keep(_: nn.Module, __: object, made: object, path: str = path) -> None:
+                seen[path] = tuple(next(leaves(made)).shape)
+
+            hooks.append(part.register_forward_hook(keep))
+    dtype = next((p.dtype for p in module.parameters()), torch.float32)
+    with torch.no_grad():
+        made = module.eval()(torch.rand(1, *shape, dtype=dtype))
+    for hook in hooks:
+        hook.remove()
+    *batch, channels = tuple(next(leaves(made)).shape)[:2]
+    positions = tuple(next(leaves(made)).shape)[2:]
+    assert [*batch, channels] == [1, net.output.channels]
+    assert net.output.shape == (positions[::-1] if turned else positions)
+    for path, wanted in seen.items():
+        if len(wanted) == len(shape) + 1 and wanted[0] == 1 and not turned:
+            found = net[path if path in net else f"{path}:0"]  # of several results, the first
+            assert (1, found.channels, *found.shape) == wanted, path

@@ -22,6 +22,7 @@ keras = pytest.importorskip("keras")
 import module_oracle  # noqa: E402
 
 assert keras.backend.backend() == "torch"
+torch.set_num_threads(1)  # of small maps, several threads spend most of their time on waiting
 
 
 def unit_weights(model: Any) -> None:

@@ -273,14 +273,13 @@ def test_the_operation_of_a_transposed_convolution_is_that_of_its_layer():
         assert (found.params, found.channels) == (expected.params, 4)
 
 
-def test_a_stack_holds_its_tensors_as_channels_until_they_are_read_as_positions():
+def test_stacked_rows_are_positions():
     x = keras.Input((7, 8, 1))
     y = ops.stack([x[:, 2], x[:, 4]], axis=1)
-    net = from_keras(keras.Model(x, y))
-    assert (net.output.shape, net.output.channels) == ((1, 8), 2)
-    net = from_keras(keras.Model(x, L.Conv2D(1, 2)(y)))
-    assert (net.output.shape, net.output.channels) == ((1, 7), 1)
-    assert np.argwhere(eg.importance(net).values)[:, 0].tolist() == [2, 2, 4, 4]
+    for model in (keras.Model(x, y), keras.Model(x, L.Conv2D(1, 2)(y))):
+        net = from_keras(model)
+        assert (net.output.shape, net.output.channels) == (model.output_shape[1:3], 1)
+        assert set(np.argwhere(eg.importance(net).values)[:, 0].tolist()) == {2, 4}
 
 
 def test_more_channels_than_one_keep_their_order():

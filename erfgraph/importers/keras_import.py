@@ -104,7 +104,7 @@ def from_keras(
     rows = {key: _channels_before(row) for key, row in declared({}, ops).items()}
     table = {**TABLE, **rows}
     recorder = Recorder(keras, frozenset(table), frozenset(rows))
-    last = keras.config.image_data_format() == "channels_last"
+    last = _channels_last(keras, model)
     slots, image = _inputs(recorder, model, given, last, what)
     results = recorder.model(model, slots)
     if layer is not None and layer not in recorder.paths.values():
@@ -113,8 +113,8 @@ def from_keras(
     if given is not None and given != shape:
         raise InputError(f"input_shape: got {given}, but the input of {what} is fixed at {shape}")
     net = Network(shape, channels, what, gates)
-    translator = Translator(Tracer(net), table, stops)
-    walk = Walk(recorder, translator, results, layer)
+    translator = Translator(Tracer(net), table, stops, exact=True)
+    walk = Walk(recorder, translator, results, layer, last)
     walk.run(slots, image, Traced(net.input, dims))
     return translator.finished(what)
 
@@ -143,8 +143,6 @@ def _inputs(
     """The model's inputs, and which of them is the image."""
     known = inputs_of(model, what)
     image = image_among([shape for shape, _ in known])
-    says = [x for x in _layers(model) if isinstance(getattr(x, "data_format", None), str)]
-    last = channels_last(says[0]) if says else last
     if not getattr(model, "inputs", None) and given is not None:
         # the shape that a model was built with binds it only in its channels
         channel = len(known[image][0]) - 1 if last else 1
@@ -159,6 +157,14 @@ def _inputs(
         full = concrete(shape, given, last, what) if open_ else [n or 1 for n in (1, *shape[1:])]
         slots.append(recorder.slot(full, dtype))
     return slots, image
+
+
+def _channels_last(keras: Any, model: Any) -> bool:
+    """Whether a model has its channels last, as the first of its layers that says so does."""
+    for x in _layers(model):
+        if isinstance(getattr(x, "data_format", None), str):
+            return channels_last(x)
+    return bool(keras.config.image_data_format() == "channels_last")
 
 
 def _layers(model: Any) -> list[Any]:

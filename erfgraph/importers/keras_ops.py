@@ -88,7 +88,6 @@ _LAYERS: dict[str, Row] = {
     **dict.fromkeys(("Maximum", "Minimum"), sums.extreme),
     "Dot": sums.batch_dot,
     "Dense": sums.dense,
-    "EinsumDense": sums.einsum_dense,
     **dict.fromkeys(("Attention", "AdditiveAttention"), sums.attention),
 }
 

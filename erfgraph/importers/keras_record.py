@@ -8,14 +8,13 @@ composite layers, subclassed models, `Lambda` and attention layers are seen thro
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from erfgraph.errors import InputError, LayerError, excerpt
+from erfgraph.errors import InputError, LayerError
+from erfgraph.importers.keras_graph import is_known, leaves, mapped, ordered, said, untouched
 
 PACKAGE = "keras."  # modules of Keras' own classes start so
 Scope = tuple[str, ...]
@@ -60,7 +59,7 @@ class Recorded:
     @property
     def sources(self) -> list[Slot]:
         """The tensors that it takes."""
-        return [v for v in _leaves([*self.args, *self.kwargs.values()]) if isinstance(v, Slot)]
+        return [v for v in leaves([*self.args, *self.kwargs.values()]) if isinstance(v, Slot)]
 
 
 @dataclass
@@ -115,7 +114,7 @@ class Recorder:
         except Exception as error:  # the model's own code may raise anything
             raise InputError(
                 f"{type(model).__name__}: its own call() does not run on symbolic tensors "
-                f"({_said(error)}); write it with keras.ops, or give a functional model"
+                f"({said(error)}); write it with keras.ops, or give a functional model"
             ) from error
 
     # --- graphs ---
@@ -139,7 +138,7 @@ class Recorder:
     ) -> list[Any]:
         """Record a graph with its inputs replaced by what is given."""
         held = {id(x): v for x, v in zip(inputs, given, strict=True)}
-        nodes = _ordered(inputs, outputs)
+        nodes = ordered(inputs, outputs)
         self._siblings.setdefault(self._path(scope), set()).update(n.operation.name for n in nodes)
 
         def replaced(v: Any) -> Any:
@@ -150,8 +149,8 @@ class Recorder:
             return held[id(v)]
 
         for node in nodes:
-            args = _mapped(replaced, tuple(node.arguments.args))
-            kwargs = _mapped(replaced, dict(node.arguments.kwargs))
+            args = mapped(replaced, tuple(node.arguments.args))
+            kwargs = mapped(replaced, dict(node.arguments.kwargs))
             found = self._call(node.operation, args, kwargs, scope, node.outputs, called)
             held.update((id(x), v) for x, v in zip(node.outputs, found, strict=True))
         return [replaced(x) for x in outputs]
@@ -174,11 +173,11 @@ class Recorder:
                 made[v.index] = v, self.keras.KerasTensor(v.shape, v.dtype)
             return made[v.index][1]
 
-        given_args, named = _mapped(symbolic, tuple(args)), _mapped(symbolic, dict(kwargs))
+        given_args, named = mapped(symbolic, tuple(args)), mapped(symbolic, dict(kwargs))
         if "training" in inspect.signature(call).parameters:
             named["training"] = False
-        with _untouched(operation):
-            outputs = list(_leaves(call(*given_args, **named)))
+        with untouched(operation):
+            outputs = list(leaves(call(*given_args, **named)))
             given, inputs = zip(*made.values(), strict=True)
             return self._graph(inputs, outputs, given, scope, called=True)
 
@@ -207,7 +206,7 @@ class Recorder:
                     return self._handed_on(found, mark, scope)
             except Exception as error:  # the layer's own code may raise anything
                 del self.steps[mark:]
-                why = _said(error)
+                why = said(error)
         results = self._results(operation, args, kwargs, like)
         self.steps.append(Recorded(key, operation, args, kwargs, results, scope, why))
         return list(results)
@@ -247,22 +246,26 @@ class Recorder:
     def _results(
         self, operation: Any, args: Any, kwargs: Any, like: Sequence[Any]
     ) -> tuple[Slot, ...]:
-        """What a call returns, by Keras' shape inference."""
+        """What a call returns, by Keras' shape inference; `like` is what it once returned."""
 
         def symbolic(v: Any) -> Any:
             return self.keras.KerasTensor(v.shape, v.dtype) if isinstance(v, Slot) else v
 
-        try:
-            spec = operation.compute_output_spec(
-                *_mapped(symbolic, args), **_mapped(symbolic, dict(kwargs))
-            )
-            found = [v for v in _leaves(spec) if isinstance(v, self.keras.KerasTensor)]
-        except Exception as error:  # the layer's own code may raise anything
-            found = list(like)  # what it said when the model was made, if it said enough
-            if any(n is None for x in found for n in x.shape[1:]):
-                raise LayerError(
-                    f"{operation.name!r}: what shape it makes is not known ({_said(error)})"
-                ) from error
+        given, named = mapped(symbolic, args), mapped(symbolic, dict(kwargs))
+        reason = "it has open dimensions"
+        for infer in (type(operation), self.keras.Operation):  # its own way, and the general one
+            try:
+                spec = infer.compute_output_spec(operation, *given, **named)
+            except Exception as error:  # the layer's own code may raise anything
+                reason = said(error)
+                continue
+            found = [v for v in leaves(spec) if isinstance(v, self.keras.KerasTensor)]
+            if is_known(found):
+                break
+        else:
+            found = list(like)
+            if not is_known(found):
+                raise LayerError(f"{operation.name!r}: what it makes is not known: {reason}")
         return tuple(self.slot([n or 1 for n in x.shape], x.dtype) for x in found)
 
     def _handed_on(self, found: Sequence[Any], mark: int, scope: Scope) -> list[Any]:
@@ -298,6 +301,13 @@ class Recorder:
         return (*scope, key)
 
 
+def _matched(inputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    """What a nested model is given, in the order of its inputs."""
+    if given and isinstance(given[0], Mapping) and all(x.name in given[0] for x in inputs):
+        return [given[0][x.name] for x in inputs]
+    return [v for v in leaves(given) if isinstance(v, Slot)][: len(inputs)]
+
+
 # --- calls of Keras' own layers, written on whole tensors ---------------------------------
 
 
@@ -317,83 +327,3 @@ def _wrapped(keras: Any, layer: Any) -> Callable[..., Any]:
 
 
 CALLS = {"TimeDistributed": _time_distributed, "SpectralNormalization": _wrapped}
-
-
-# --- Keras' records -----------------------------------------------------------------------
-
-
-def _ordered(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
-    """The nodes between inputs and outputs, each after those that it reads."""
-    known = {id(x) for x in inputs}
-    done: set[int] = set()
-    order: list[Any] = []
-    rest: list[tuple[Any, bool]] = []
-
-    def need(tensors: Sequence[Any]) -> None:
-        for x in reversed(tensors):
-            history = getattr(x, "_keras_history", None)
-            if id(x) not in known and history is not None and history.operation is not None:
-                node = history.operation._inbound_nodes[history.node_index]
-                if not node.is_input and id(node) not in done:
-                    rest.append((node, False))
-
-    need(outputs)
-    while rest:
-        node, ready = rest.pop()
-        if id(node) in done:
-            continue
-        if ready:
-            done.add(id(node))
-            order.append(node)
-        else:
-            rest.append((node, True))
-            need(node.input_tensors)
-    return order
-
-
-@contextlib.contextmanager
-def _untouched(operation: Any) -> Iterator[None]:
-    """Take back what calls on symbolic tensors leave behind in an operation and its layers."""
-    flatten = getattr(operation, "_flatten_layers", None)
-    layers = [operation, *flatten()] if flatten else [operation]
-    kept = [(x, len(x._inbound_nodes), len(x._outbound_nodes)) for x in layers]
-    try:
-        yield
-    finally:
-        for x, inbound, outbound in kept:
-            del x._inbound_nodes[inbound:], x._outbound_nodes[outbound:]
-
-
-def _matched(inputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-    """What a nested model is given, in the order of its inputs."""
-    if given and isinstance(given[0], Mapping) and all(x.name in given[0] for x in inputs):
-        return [given[0][x.name] for x in inputs]
-    return [v for v in _leaves(given) if isinstance(v, Slot)][: len(inputs)]
-
-
-def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """A structure with its leaves changed."""
-    if isinstance(value, Mapping):
-        return {key: _mapped(change, v) for key, v in value.items()}
-    if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return type(value)(_mapped(change, v) for v in value)
-    return change(value)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """The leaves of a structure, mappings in the order of their keys as Keras has it."""
-    if isinstance(value, Mapping):
-        for key in sorted(value):
-            yield from _leaves(value[key])
-    elif isinstance(value, list | tuple):
-        for v in value:
-            yield from _leaves(v)
-    else:
-        yield value
-
-
-def _said(error: Exception) -> str:
-    """What an error says, without Keras' colours and list of arguments."""
-    text = re.sub(r"\x1b\[\d*m", "", str(error)).partition("Arguments received by")[0]
-    text = re.sub(r"Exception encountered when calling [\w.]+\(\)\.", "", text)
-    return f"{type(error).__name__}: {excerpt(' '.join(text.split()), most=160)}"

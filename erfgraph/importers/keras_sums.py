@@ -127,21 +127,6 @@ def dense(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
     return contract.linear(c.t, x, layer.units)
 
 
-def einsum_dense(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
-    """EinsumDense: the weights' shape follows from what is read and made."""
-    left, _, out = layer.equation.replace(" ", "").partition("->")
-    term, weights = left.split(",")
-    sizes = _letters(term, x.shape) | _letters(out, c.shape)
-    kernel = Constant(tuple(sizes[letter] for letter in weights))
-    return einsum(c.t, layer.equation, [x, kernel])
-
-
-def _letters(term: str, shape: Sequence[int]) -> dict[str, int]:
-    before, dots, after = term.partition("...")
-    sizes = dict(zip(before, shape, strict=not dots))
-    return sizes | (dict(zip(after[::-1], shape[::-1], strict=False)) if dots else {})
-
-
 def summed(c: Call, op: Any, *operands: Any) -> Traced:
     """ops.einsum."""
     return einsum(c.t, op.subscripts, operands)

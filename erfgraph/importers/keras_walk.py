@@ -6,14 +6,16 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from erfgraph.errors import InputError
 from erfgraph.importers.keras_record import Recorded, Recorder, Slot
+from erfgraph.importers.layout import permute
 from erfgraph.importers.names import Names, Step, names
 from erfgraph.importers.rows import tensors
 from erfgraph.importers.translate import Translator, is_transparent
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Pieces, Traced
 
 
 class Walk:
@@ -27,6 +29,8 @@ class Walk:
         What the model returns.
     layer : str, optional
         Path of the layer with which to end.
+    last : bool, optional
+        Whether the model has its channels last.
     """
 
     def __init__(
@@ -35,12 +39,14 @@ class Walk:
         translator: Translator,
         results: Sequence[Any],
         layer: str | None = None,
+        last: bool = True,
     ) -> None:
         self.steps = recorder.steps
         self.paths = recorder.paths
         self.kinds = recorder.kinds
         self.translator = translator
         self.results = results
+        self.last = last
         self.maker = {v.index: i for i, step in enumerate(self.steps) for v in step.results}
         self.names = self._named()
         self.values: dict[int, Any] = {}
@@ -93,7 +99,15 @@ class Walk:
             if i in needed:
                 self._keep(step, self._translate(i, step))
                 self._alias(i, step)
-        self.translator.finish([self._value(v) for v in self.results])
+        self.translator.finish([self._turned(self._value(v)) for v in self.results])
+
+    def _turned(self, v: Any) -> Any:
+        """A result as the shared code has it: channels before positions."""
+        ndim = len(self.translator.t.net.input.shape) + 2
+        plain = isinstance(v, Traced) and not isinstance(v, Pieces) and not v.late
+        if not self.last or not plain or v.ndim != ndim:
+            return v
+        return replace(v, dims=permute(v.dims, [0, ndim - 1, *range(1, ndim - 1)]))
 
     def _needed(self) -> set[int]:
         """The calls from which the results are made."""
@@ -151,7 +165,8 @@ class Walk:
             path = self.paths[key]
             label = path if len(found) == 1 else f"{path}:{found.index(i)}"
             for k, v in enumerate(given):
-                self.translator.t.alias(v, label if len(given) == 1 else f"{label}:{k}")
+                each = label if len(given) == 1 else f"{label}:{k}"
+                self.translator.name(self._turned(v), each)
 
 
 def _numbers(v: Any) -> Any:

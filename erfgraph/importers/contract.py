@@ -22,6 +22,7 @@ from erfgraph.importers.layout import (
     row_major,
     size_of,
 )
+from erfgraph.importers.masks import masked
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
 from erfgraph.importers.values import Constant, Pieces, PieceWeights, Traced, in_a_row
@@ -106,6 +107,8 @@ def _of_rows(
     made: list[Traced | Constant] = []
     for part in v.parts:
         if isinstance(part, Traced):
+            if v.d in reduced:
+                part = _copies_read(t, t.real(part), v.d)
             made.append(contract(t, part, reduced, how, features))
         else:
             sizes = [1 if d in reduced else n for d, n in enumerate(part.shape)]
@@ -200,8 +203,8 @@ def reduce(
         return moves.arranged(t, found, without)
     atoms = [a for d in drop for a in v.dims[d] if a.axis != REPEAT]
     left = without(tuple(() if d in drop else dim for d, dim in enumerate(v.dims)))
-    if not atoms:
-        return replace(t.real(v), dims=left) if len(left) != v.ndim else replace(v, dims=left)
+    if not atoms:  # of one element, which a normalisation may take away from itself
+        return t.late(v, left, lambda: replace(t.real(v), dims=left), statistic=True)
     return t.late(v, left, make, statistic=True)
 
 
@@ -258,11 +261,14 @@ def _product(t: Tracer, a: Traced, b: Traced) -> Traced:
     scores = not any(map(is_spatial, (*summed, *b.dims[-2]))) and not any(
         map(is_channel, (*rows, *cols))
     )
-    if scores:  # of every position of one for every position of the other
-        keyed = tuple(x._replace(axis=KEY + x.axis) if is_spatial(x) else x for x in cols)
-        batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
-        return Traced(a.map, (*batch, rows, keyed), keys=b.map)
-    return _bilinear(t, a, b)
+    return _scores(a, b, cols) if scores else _bilinear(t, a, b)
+
+
+def _scores(a: Traced, b: Traced, cols: Dim) -> Traced:
+    """Attention weights: of every position of one for every position of the other."""
+    keyed = tuple(x._replace(axis=KEY + x.axis) if is_spatial(x) else x for x in cols)
+    batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
+    return Traced(a.map, (*batch, a.dims[-2], keyed), keys=b.map)
 
 
 def _product_of_rows(t: Tracer, a: Traced, b: Traced) -> Traced:
@@ -294,10 +300,16 @@ def _attend(t: Tracer, weights: Traced, values: Traced) -> Traced:
     held = [x for x in values.dims[-2] if is_spatial(x)]
     if [(x.axis, x.size, x.stride) for x in held] != list(over):
         raise cannot("attention over other positions than its values have", values)
-    return attention(t, weights.dims[-2], weights.map.shape, values)
+    return attention(t, weights.dims[-2], weights.map.shape, values, weights.cuts)
 
 
-def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Traced) -> Traced:
+def attention(
+    t: Tracer,
+    queries: Dim,
+    query_shape: tuple[int, ...],
+    values: Traced,
+    cuts: tuple[tuple[int, ...], ...] = (),
+) -> Traced:
     """Attention of queries to values: reads all positions of the values' dimension -2.
 
     Parameters
@@ -308,6 +320,8 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
     query_shape : tuple of int
         Spatial shape of the map of the queries.
     values : Traced
+    cuts : tuple of tuple of int, optional
+        Per axis, where a mask cuts windows.
 
     Returns
     -------
@@ -317,11 +331,14 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
     digits = [a for a in values.dims[-2] if is_spatial(a)]
     if any(map(is_channel, values.dims[-2])):  # attention among channels mixes them in place
         return contract(t, values, [-2], "linear", size_of(queries))
+    values = _copies_read(t, values, -2)
     shape = values.map.shape
     asked = [a for a in queries if is_spatial(a)]
     if query_shape != shape and _sizes(asked) == _sizes(digits):
         # the queries of one window, shared by all windows: they ask in every window
         asked, queries, query_shape = digits, values.dims[-2], shape
+    if any(cuts):
+        return _in_cut_windows(t, values, digits, cuts)
     if query_shape != shape or asked != digits:
         # other positions ask: they read what the values' positions give together
         pooled = contract(t, values, [-2], "avg_pool")
@@ -340,7 +357,30 @@ def attention(t: Tracer, queries: Dim, query_shape: tuple[int, ...], values: Tra
         size, spacing = _groups(values, digits)
         spaced = tidy(spacing) if any(d > 1 for d in spacing) else None
         made = t.add("attention", values.map, window=tidy(size), dilation=spaced)
-    return replace(values, map=made)
+    return replace(values, map=made, dims=(*values.dims[:-2], queries, values.dims[-1]))
+
+
+def _in_cut_windows(
+    t: Tracer, values: Traced, digits: Sequence[Atom], cuts: tuple[tuple[int, ...], ...]
+) -> Traced:
+    """Windows of a map that was rolled, the last cut where the map wraps around.
+
+    They are windows of the map that was not rolled, the first of which starts at the shift.
+    """
+    size, spacing = _groups(values, digits)
+    shifts = []
+    for n, window, cut in zip(values.map.shape, size, cuts, strict=True):
+        inside = [p for p in cut if p % window]
+        if len(inside) > 1 or n - sum(inside[:1] or [n]) >= window:
+            raise cannot("a mask that cuts windows elsewhere than at one seam", values)
+        shifts.append(n - inside[0] if inside else 0)
+    if any(d > 1 for d in spacing):
+        raise cannot("a mask on positions that are spaced apart", values)
+    back = tidy(shifts) if len(shifts) > 1 else shifts[0]
+    forth = tidy([-n for n in shifts]) if len(shifts) > 1 else -shifts[0]
+    x = t.add("roll", values.map, between=True, shift=back)
+    x = t.add("attention", x, between=True, window=tidy(size), shift=back)
+    return replace(values, map=t.add("roll", x, shift=forth))
 
 
 def _groups(v: Traced, digits: Sequence[Atom]) -> tuple[list[int], list[int]]:
@@ -360,8 +400,14 @@ def _sizes(atoms: Sequence[Atom]) -> list[tuple[int, int]]:
     return [(a.axis, a.size) for a in atoms]
 
 
-def attended(t: Tracer, queries: Traced | Constant | None, values: Traced | Constant) -> Traced:
-    """Attention as one operation: every query reads all values."""
+def attended(
+    t: Tracer,
+    queries: Traced | Constant | None,
+    values: Traced | Constant,
+    keys: Traced | Constant | None = None,
+    mask: Traced | Constant | None = None,
+) -> Traced:
+    """Attention as one operation: every query reads all values that no mask hides."""
     if not isinstance(values, Traced) or queries is None:
         raise LayerError("attention to values that do not depend on the input")
     if isinstance(queries, Pieces):
@@ -378,7 +424,21 @@ def attended(t: Tracer, queries: Traced | Constant | None, values: Traced | Cons
         dims[-2] = layout.repeats(queries.shape[-2])
         return replace(pooled, dims=tuple(dims))
     values = _for_heads(t.real(values), queries)
-    return attention(t, queries.dims[-2], queries.map.shape, values)
+    cuts: tuple[tuple[int, ...], ...] = ()
+    if isinstance(mask, Constant) and isinstance(keys, Traced) and keys.keys is None:
+        weights = _scores(t.real(queries), t.real(keys), keys.dims[-2])
+        cuts = masked(weights, mask).cuts
+    return attention(t, queries.dims[-2], queries.map.shape, values, cuts)
+
+
+def _copies_read(t: Tracer, v: Traced, d: int) -> Traced:
+    """One position for the copies along a dimension that a sum reads (class tokens, queries)."""
+    n = math.prod(a.size for a in v.dims[d] if a.axis == REPEAT)
+    if n == 1:
+        return v
+    dims = list(v.dims)
+    dims[d] = tuple(a for a in v.dims[d] if a.axis != REPEAT)
+    return replace(v, map=t.add("add", *[v.map] * n), dims=tuple(dims))
 
 
 def _for_heads(values: Traced, queries: Traced) -> Traced:

@@ -22,6 +22,7 @@ from erfgraph.importers.layout import (
     row_major,
     size_of,
 )
+from erfgraph.importers.masks import masked
 from erfgraph.importers.moves import take
 from erfgraph.importers.tracer import Tracer, cannot, tidy
 from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
@@ -200,6 +201,8 @@ def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
         v, other = (a, b) if isinstance(a, Traced) else (b, a)
         if not isinstance(v, Traced):
             raise LayerError(f"{kind}: neither operand depends on the input")
+        if v.keys is not None and kind == "add" and isinstance(other, Constant):
+            return masked(v, other)
         return with_constant(t, v, other)
     if isinstance(a, Pieces) or isinstance(b, Pieces):
         d, pairs = ragged.paired(t, [a, b], take)

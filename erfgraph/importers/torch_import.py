@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import operator
@@ -21,7 +22,7 @@ from erfgraph.errors import (
 )
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.importers.names import Names, Step, names
-from erfgraph.importers.rows import Row, tensors
+from erfgraph.importers.rows import Row, constant, tensors
 from erfgraph.importers.torch_fx import fallback
 from erfgraph.importers.torch_names import operation, path_of, shapes_of
 from erfgraph.importers.torch_ops import TABLE
@@ -217,6 +218,8 @@ def _translated(
     try:
         ExportedGraph(torch, program, translator, layer).run()
     except UnknownOperationError as unknown:
+        if any(operation(node.target) in RECURRENT for node in program.graph.nodes):
+            raise
         translator = start()
         try:
             parts = program.run_decompositions()
@@ -224,6 +227,10 @@ def _translated(
         except Exception:
             raise unknown from None
     return translator
+
+
+# taken apart, these are thousands of steps that no layer represents
+RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu")
 
 
 def _is_known(argument: Any) -> bool:
@@ -415,15 +422,22 @@ class ExportedGraph:
         given = self.torch.utils._pytree.tree_leaves((args, list(kwargs.values())))
         schema = getattr(node.target, "_schema", None)
         writes = schema is not None and schema.is_mutable and schema.name != "aten::detach_"
-        if schema is None or writes or not all(map(_is_known, given)):
+        if schema is None or writes:
+            return None
+        # of the input's tensors only the shape is used
+        shape_only = self.translator.table.get(operation(node.target)) is constant
+        if not all(_is_known(v) or (shape_only and isinstance(v, Traced)) for v in given):
             return None
 
         def real(argument: Any) -> Any:
             if isinstance(argument, Constant):
                 assert argument.read is not None
                 return self.torch.as_tensor(argument.read())
+            if isinstance(argument, Traced):
+                return self.torch.zeros(()).expand(argument.shape)
             return [real(a) for a in argument] if isinstance(argument, list) else argument
 
+        @functools.cache  # what is computed of it may ask for it more than once
         def read() -> Any:
             named = {key: real(a) for key, a in kwargs.items()}
             return node.target(*map(real, args), **named).detach().cpu().numpy()

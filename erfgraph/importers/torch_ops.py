@@ -17,7 +17,7 @@ detach digamma dropout elu erf erfc erfinv exp exp2 expm1 fake_quantize_per_chan
 fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout fix floor frac gelu
 group_norm hardshrink hardsigmoid hardswish hardtanh i0 instance_norm isfinite isinf isnan
 layer_norm leaky_relu lgamma lift_fresh lift_fresh_copy log log10 log1p log2 log_sigmoid
-log_softmax _log_softmax logical_not logit masked_fill mish nan_to_num neg negative positive
+log_softmax _log_softmax logical_not logit mish nan_to_num neg negative positive
 prelu _prelu_kernel quantize_per_tensor reciprocal relu relu6 resolve_conj resolve_neg rms_norm
 round rrelu rsqrt selu sgn sigmoid sign signbit silu sin sinc sinh softmax _softmax softplus
 softshrink special_erf special_expit sqrt square tan tanh tanh_backward threshold to _to_copy
@@ -180,6 +180,7 @@ _ROWS: dict[str, Row] = {
     **dict.fromkeys(("amax", "amin"), sums.reduced("max_pool")),
     **dict.fromkeys(("max", "min"), sums.extreme),
     **dict.fromkeys(("var_mean", "std_mean", "aminmax"), sums.reduced(results=2)),
+    "masked_fill": sums.filled,
     "where": sums.chosen,
     **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), sums.largest),
     **dict.fromkeys(("addcmul", "addcdiv"), sums.added_product),

@@ -9,6 +9,7 @@ from erfgraph.errors import LayerError
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
 from erfgraph.importers.einsum import einsum
+from erfgraph.importers.masks import HIDDEN, masked
 from erfgraph.importers.merging import Operand, combine
 from erfgraph.importers.rows import (
     Call,
@@ -56,7 +57,7 @@ def attended(
     """scaled_dot_product_attention."""
     if causal:
         raise LayerError(f"{c.op}: causal attention is not supported")
-    return sums.attended(c.t, q, v)
+    return sums.attended(c.t, q, v, k, mask)
 
 
 def attended_pair(c: Call, q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Result:
@@ -89,6 +90,19 @@ def extreme(c: Call, x: Any, *args: Any, **kwargs: Any) -> Result:
     if args and isinstance(args[0], Traced | Constant):
         return largest(c, x, args[0])
     return reduced("max_pool", len(c.shapes))(c, x, *args, **kwargs)
+
+
+def filled(c: Call, x: Operand, mask: Any, value: Any) -> Result:
+    """masked_fill: of attention weights, a mask."""
+    if isinstance(x, Traced) and x.keys is not None and isinstance(mask, Constant):
+        return masked(x, mask, hides=True) if _is_low(value) else x
+    return transparent(c, x, mask)
+
+
+def _is_low(value: Any) -> bool:
+    if isinstance(value, Constant):
+        return value.read is not None and float(value.read()) < HIDDEN
+    return isinstance(value, int | float) and value < HIDDEN
 
 
 def chosen(c: Call, condition: Any, a: Any = None, b: Any = None) -> Result:

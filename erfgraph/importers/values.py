@@ -53,12 +53,15 @@ class Traced:
         What it was made of beyond the map, outermost last.
     keys : FeatureMap, optional
         For attention weights: the map that is attended to; `map` is that of the queries.
+    cuts : tuple of tuple of int
+        For attention weights: per axis, positions that do not see the one before them.
     """
 
     map: FeatureMap
     dims: Dims
     late: tuple[Late, ...] = ()
     keys: FeatureMap | None = None
+    cuts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -45,7 +45,8 @@ def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     of_channels = all(a.axis in (CHANNEL, REPEAT) for v in reals for a in v.dims[d])
     if of_channels and not all(_is_missing_axis(v, d) for v in reals):
         return _of_channels(t, kept, d)
-    if any(v.dims[d] and not is_plain(v, [d]) for v in reals):
+    different = len({v.dims[d][0].axis for v in reals if v.dims[d]}) > 1  # rows, then columns
+    if different or any(v.dims[d] and not is_plain(v, [d]) for v in reals):
         return ragged.row_of(in_a_row(d, kept))
     return _of_positions(t, kept, d)
 

@@ -34,7 +34,16 @@ def arranged(t: Tracer, v: Traced, change: Callable[[Dims], Dims]) -> Traced:
     if isinstance(v, Pieces):
         return ragged.arranged(t, v, change, arranged)
     dims = change(v.dims)
-    return v if dims == v.dims else replace(t.real(v), dims=change(t.real(v).dims))
+    if dims == v.dims:
+        return v
+
+    def make() -> Traced:
+        real = t.real(v)
+        return replace(real, dims=change(real.dims))
+
+    if v.late and v.late[-1].statistic:  # x.mean(1).unsqueeze(1) is still one
+        return t.late(v, dims, make, statistic=True)
+    return make()
 
 
 def reshape(t: Tracer, v: Traced, shape: Sequence[int]) -> Traced:

@@ -64,7 +64,7 @@ def squeezed(c: Call, x: Traced, d: Ints | None = None) -> Traced:
 
 def broadcast(c: Call, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     """expand, expand_as, broadcast_to."""
-    return expanded(c.t.real(x), c.shape)
+    return moves.arranged(c.t, x, lambda dims: expanded(replace(x, dims=dims), c.shape).dims)
 
 
 def repeated(c: Call, x: Traced, times: Sequence[int]) -> Traced:

@@ -224,6 +224,53 @@ def test_time_distributed():
     assert not found[3].any()
 
 
+def test_windows_of_attention_written_with_operations():
+    class Windows(keras.layers.Layer):
+        """Attention in windows of 4 x 4, in two heads, as Swin has it."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.qkv, self.out = L.Dense(24, name="qkv"), L.Dense(8, name="out")
+
+        def call(self, x):
+            _, h, w, c = x.shape
+            x = ops.reshape(x, (-1, h // 4, 4, w // 4, 4, c))
+            x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 16, c))
+            parts = ops.reshape(self.qkv(x), (-1, 16, 3, 2, c // 2))
+            q, k, v = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), axis=0)
+            weights = ops.softmax(ops.matmul(q * 0.5, ops.transpose(k, (0, 1, 3, 2))))
+            x = ops.reshape(ops.transpose(ops.matmul(weights, v), (0, 2, 1, 3)), (-1, 16, c))
+            x = ops.reshape(self.out(x), (-1, h // 4, w // 4, 4, 4, c))
+            return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, h, w, c))
+
+    x = keras.Input((8, 12, 8))
+    net = from_keras(keras.Model(x, Windows(name="windows")(x)))
+    assert [m.op for m in net.maps] == ["input", "conv", "attention", "conv"]
+    assert (net["windows"].shape, net["windows"].channels) == ((8, 12), 8)
+    found = eg.importance(net, unit=(5, 6)).values
+    expected = np.zeros((8, 12), int)
+    expected[4:8, 4:8] = 1
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_patches_with_learned_positions():
+    class Encoder(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.project, self.place = L.Dense(8, name="project"), L.Embedding(16, 8)
+
+        def call(self, x):
+            x = ops.image.extract_patches(x, size=4)
+            x = ops.reshape(x, (ops.shape(x)[0], 16, 48))
+            return self.project(x) + self.place(ops.expand_dims(ops.arange(16), 0))
+
+    x = keras.Input((16, 16, 3))
+    net = from_keras(keras.Model(x, Encoder(name="encoder")(x)))
+    (y, x) = 2, 1
+    found = eg.importance(net, unit=(y, x)).values
+    assert found[8:12, 4:8].sum() == found.sum() == 16
+
+
 def test_spectral_normalization_is_its_layer():
     x = keras.Input((8, 8, 3))
     net = from_keras(

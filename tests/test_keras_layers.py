@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from keras_oracle import collapsed, gradient, keras
 
 import erfgraph as eg
 from erfgraph.importers.keras_import import from_keras
-from erfgraph.importers.keras_ops import ELEMENTWISE, TABLE
+from erfgraph.importers.keras_ops import (
+    ELEMENTWISE,
+    ELEMENTWISE_OPS,
+    EXTREMES,
+    FACTORS,
+    MEANS,
+    SUMS,
+    TABLE,
+)
 
 L, ops = keras.layers, keras.ops
 FORMATS = ("channels_last", "channels_first")
@@ -271,6 +280,111 @@ def test_the_operation_of_a_transposed_convolution_is_that_of_its_layer():
         layer = L.Conv2DTranspose(4, 3, strides, padding)
         found, expected = (from_keras(m).output for m in (model, model_of((7, 8), layer)))
         assert (found.params, found.channels) == (expected.params, 4)
+
+
+# --- operations by the dozen --------------------------------------------------------------
+
+POOLS = {
+    "max_pool": lambda x: ops.max_pool(x, 3, 2, "same"),
+    "max_pool without stride": lambda x: ops.max_pool(x, 2),
+    "average_pool": lambda x: ops.average_pool(x, (3, 2), 1, "valid"),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_pools_as_operations(name):
+    check(model_of((7, 8), POOLS[name]), collapsed)
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+def test_adaptive_pools_as_operations(kind):
+    run = getattr(ops, f"adaptive_{kind}_pool")  # Keras 3.15 misstates its shape, channels last
+    first = "channels_first"
+    net = from_keras(model_of((7, 8), lambda x: run(x, (3, 4), data_format=first), first))
+    assert (net.output.op, net.output.params) == ("adaptive_pool", {"size": [3, 4]})
+
+
+@pytest.mark.parametrize("how", ["nearest", "bilinear", "bicubic"])
+def test_resizing_as_an_operation(how):
+    check(model_of((7, 8), lambda x: ops.image.resize(x, (10, 4), interpolation=how)), reads)
+
+
+def snake(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@pytest.mark.parametrize("name", [*MEANS, *EXTREMES])
+def test_reductions(name):
+    run = getattr(ops, snake(name))
+    axes = [1] if name in ("Average", "Median", "Nanmedian", "Norm", "Ptp") else [1, (1, 2)]
+    for axis in axes:
+        kept = {} if name == "Average" else {"keepdims": True}
+        net = from_keras(model_of((7, 8), lambda x, a=axis, k=kept: run(x, axis=a, **k)))
+        expected = np.ones((7, 8), int)
+        expected[:, [i for i in range(8) if axis == 1 and i != 4]] = 0
+        np.testing.assert_array_equal(eg.importance(net).values, expected)
+        assert net.output.shape == ((1, 8) if axis == 1 else (1, 1))
+
+
+ARGUMENTS = {
+    "BatchNorm": (np.zeros(3, "float32"), np.ones(3, "float32"), -1),
+    "Cast": ("float16",),
+    "Clip": (0, 1),
+    "RGBToHSV": (),
+    "RMSNorm": (np.ones(3, "float32"),),
+    "SaturateCast": ("int8",),
+    "Threshold": (0.1, 0.2),
+}
+# made by other functions than the snake's, or of integers only
+OTHERWISE = {"Array", "BitwiseInvert", "BitwiseNot", "Conj", "ReLU", "Abs"}
+CALLED = {
+    "Conj": ops.conjugate,
+    "HSVToRGB": ops.image.hsv_to_rgb,
+    "RGBToHSV": ops.image.rgb_to_hsv,
+    "RMSNorm": ops.rms_normalization,
+    "BatchNorm": ops.batch_normalization,
+    "LayerNorm": ops.layer_normalization,
+    "Deg2rad": ops.deg2rad,
+    "Rad2deg": ops.rad2deg,
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(ELEMENTWISE_OPS) - OTHERWISE))
+def test_elementwise_operations_add_nothing(name):
+    run = CALLED.get(name) or getattr(ops, snake(name))
+    x = keras.Input((7, 8, 3))
+    y = run(L.Conv2D(3, 2, name="first")(x), *ARGUMENTS.get(name, ()))
+    net = from_keras(keras.Model(x, L.Conv2D(3, 2, name="top")(ops.cast(y, "float32"))))
+    assert [m.name for m in net.maps] == ["input", "first", "top"]
+
+
+@pytest.mark.parametrize("name", [*FACTORS, *SUMS, "Subtract", "Maximum", "Minimum"])
+def test_operations_of_two_tensors(name):
+    run = getattr(ops, snake(name))
+    x = keras.Input((7, 8, 3))
+    a, b = L.Conv2D(3, 2)(x), L.Conv2D(3, 2)(x)
+    if name.startswith("Bitwise"):
+        a, b = ops.cast(a, "int32"), ops.cast(b, "int32")
+    net = from_keras(keras.Model(x, ops.cast(run(a, b), "float32")))
+    assert eg.importance(net).values.sum() == 8
+    one = from_keras(keras.Model(x, ops.cast(run(a, ops.ones_like(a)), "float32")))
+    assert eg.importance(one).values.sum() == 4
+
+
+def test_flattening_with_channels_first_brings_them_last():
+    x = keras.Input((3, 4, 5))
+    y = L.Flatten(data_format="channels_first")(L.Conv2D(2, 1, data_format="channels_first")(x))
+    y = L.Reshape((4, 5, 2))(y)
+    net = from_keras(keras.Model(x, L.DepthwiseConv2D(2)(y)))
+    assert [m.op for m in net.maps] == ["input", "conv", "conv"]
+    assert list(net.output.links[0].parts[0].mix.reads) == [0, 1]
+
+
+def test_layers_called_by_keyword():
+    x = keras.Input((8, 8, 3))
+    y = L.Conv2D(4, 3)(inputs=x)
+    y = L.Concatenate()(inputs=[y, ops.relu(y)])
+    assert from_keras(keras.Model(x, y)).output.channels == 8
 
 
 def test_stacked_rows_are_positions():

@@ -193,6 +193,10 @@ class Recorder:
         called: bool,
     ) -> list[Any]:
         """Record one call, or what happens inside it; returns its results."""
+        if not args:  # called by keywords only: rows take what they read by position
+            first = next(iter(inspect.signature(operation.call).parameters), "")
+            args = tuple(kwargs[key] for key in kwargs if key == first)
+            kwargs = {key: v for key, v in kwargs.items() if key != first}
         is_layer = isinstance(operation, self.keras.Layer)
         if is_layer or not called:  # operations inside a call have no name that anyone gave
             scope = self._entered(operation, scope)

@@ -485,6 +485,15 @@ add(
     (mixed, linear(96, 96), linear(4, 4)),
 )
 add(
+    "linear along each axis",
+    PLANE,
+    (
+        lambda x, a, b: a(x) + b(x.transpose(2, 3)).transpose(2, 3),
+        linear(12, 12),
+        linear(8, 8),
+    ),
+)
+add(
     "linear over flattened positions",
     PLANE,
     (lambda x, c, head: head(c(x).flatten(1)), conv3(2), linear(384, 6)),

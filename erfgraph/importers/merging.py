@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import layout, ragged
-from erfgraph.importers.arrange import expanded, settle
+from erfgraph.importers.arrange import expanded, laid_out, settle
 from erfgraph.importers.layout import (
     REPEAT,
     Atom,
@@ -74,6 +74,8 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
     """
     ndim = max(v.ndim for v in values)
     values = [replace(v, dims=aligned(v.dims, ndim)) for v in values]
+    if _disagree([v.dims for v in values]):
+        values = [laid_out(t, v) for v in values]
     # what has most elements of its own keeps its arrangement, the others follow
     first = max(values, key=lambda v: (_elements(v), math.prod(v.map.shape)))
     lead = [first, *(v for v in values if v is not first)]
@@ -91,6 +93,15 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
         alone = v.map.channels == 1 and front is None
         maps.append(v.map if alone else t.view(v.map, channel_order(order)))
     return Met(maps, row_major(target)[0], shape)
+
+
+def _disagree(tensors: Sequence[Dims]) -> bool:
+    """Whether one tensor has channels in a dimension in which another has positions."""
+    for dims in zip(*tensors, strict=True):
+        of_channels = any(dim and all(map(is_channel, dim)) for dim in dims)
+        if of_channels and any(dim and all(map(is_spatial, dim)) for dim in dims):
+            return True
+    return False
 
 
 def _elements(v: Traced) -> int:

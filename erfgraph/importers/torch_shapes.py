@@ -108,9 +108,10 @@ def sliced(
     start: int | None = None,
     stop: int | None = None,
     step: int = 1,
-) -> Traced:
-    """slice."""
-    return moves.take(c.t, x, d, range(x.shape[d])[slice(start, stop, step)])
+) -> Traced | Constant:
+    """slice; what is left of nothing is a constant without elements."""
+    picked = range(x.shape[d])[slice(start, stop, step)]
+    return moves.take(c.t, x, d, picked) if picked else Constant(c.shape)
 
 
 def narrowed(c: Call, x: Traced, d: int, start: int, length: int) -> Traced:
@@ -124,9 +125,14 @@ def selected(c: Call, x: Traced, d: int, index: int) -> Traced:
     return moves.select(c.t, x, d, index)
 
 
-def split(c: Call, x: Traced, size: Any, d: int = 0) -> list[Traced]:
+def split(c: Call, x: Traced, size: Any, d: int = 0) -> list[Traced | Constant]:
     """split, chunk, split_with_sizes, tensor_split: sizes are read off the results."""
-    return moves.split(c.t, x, [shape[d % x.ndim] for shape in c.shapes], d)
+    parts, start = [], 0
+    for shape in c.shapes:
+        stop = start + shape[d % x.ndim]
+        parts.append(sliced(replace(c, shapes=(shape,)), x, d, start, stop))
+        start = stop
+    return parts
 
 
 def split_at(d: int) -> Row:

@@ -437,7 +437,7 @@ OLD = {"ThresholdedReLU"}  # of Keras 2, taken where a release still has it
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support masking")
-@pytest.mark.parametrize("name", sorted(set(ELEMENTWISE) - OLD))
+@pytest.mark.parametrize("name", sorted({*ELEMENTWISE, "Softmax"} - OLD))
 def test_elementwise_layers_add_nothing(name):
     ndim = int(name[-2]) if name.endswith("D") else 2
     layer = getattr(L, name)(*NEEDED.get(name, ()), name="it")
@@ -534,7 +534,7 @@ def test_dot():
         lambda x: L.GroupQueryAttention(4, 4, 2)(x, x),
         lambda x: L.Attention()([x, x]),
         lambda x: L.AdditiveAttention()([x, x, x]),
-        lambda x: ops.matmul(ops.softmax(ops.matmul(x, ops.transpose(x, (0, 2, 1)))), x),
+        lambda x: ops.matmul(ops.softmax(scores(x)), x),
     ],
     ids=["heads", "heads with dropout", "groups", "dot", "additive", "written out"],
 )
@@ -559,11 +559,37 @@ def test_attention_over_an_image_as_tokens():
     assert found.sum() == 32 * 32 + 64
 
 
-def test_causal_attention_is_refused():
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_causal_attention_is_refused(dropout):
     x = keras.Input((6, 8))
-    model = keras.Model(x, L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True))
-    with pytest.raises(eg.LayerError, match="causal"):
+    heads = L.MultiHeadAttention(2, 4, dropout=dropout)
+    model = keras.Model(x, heads(x, x, use_causal_mask=True))
+    with pytest.raises(eg.LayerError, match=r"causal|cannot be looked into"):
         from_keras(model)
+
+
+BLOCKS = np.kron(np.eye(2), np.ones((4, 4))).astype(bool)  # two halves do not see each other
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: L.MultiHeadAttention(2, 4)(x, x, attention_mask=BLOCKS[None]),
+        lambda x: L.MultiHeadAttention(2, 4, dropout=0.1)(x, x, attention_mask=BLOCKS[None]),
+        lambda x: ops.matmul(ops.softmax(ops.where(BLOCKS, scores(x), -1e9)), x),
+        lambda x: ops.matmul(ops.softmax(scores(x) + np.where(BLOCKS, 0, -100.0)), x),
+    ],
+    ids=["heads", "heads with dropout", "where", "added"],
+)
+def test_masks_that_cut_attention(make):
+    x = keras.Input((8, 8))
+    net = from_keras(keras.Model(x, make(L.Conv1D(8, 1)(x))))
+    assert eg.importance(net, unit=2).values.tolist() == [1] * 4 + [0] * 4
+    assert eg.importance(net, unit=5).values.tolist() == [0] * 4 + [1] * 4
+
+
+def scores(x):
+    return ops.matmul(x, ops.transpose(x, (0, 2, 1)))
 
 
 # --- the table ----------------------------------------------------------------------------

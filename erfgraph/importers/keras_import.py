@@ -108,7 +108,7 @@ def from_keras(
     slots, image = _inputs(recorder, model, given, last, what)
     results = recorder.model(model, slots)
     if layer is not None and layer not in recorder.paths.values():
-        raise unknown_name("layer", layer, recorder.paths.values(), where=f" of {what}")
+        raise unknown_name("layer", str(layer), recorder.paths.values(), where=f" of {what}")
     shape, channels, dims = arrangement(recorder.steps, slots[image], last, what)
     if given is not None and given != shape:
         raise InputError(f"input_shape: got {given}, but the input of {what} is fixed at {shape}")

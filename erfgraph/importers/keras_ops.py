@@ -19,7 +19,7 @@ LeakyReLU Masking MixUp Normalization PReLU RMSNormalization RandAugment RandomB
 RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform RandomErasing
 RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
 RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-RandomTranslation RandomZoom ReLU Rescaling Softmax Solarization SpatialDropout1D
+RandomTranslation RandomZoom ReLU Rescaling Solarization SpatialDropout1D
 SpatialDropout2D SpatialDropout3D ThresholdedReLU UnitNormalization
 """
 )
@@ -88,6 +88,7 @@ _LAYERS: dict[str, Row] = {
     **dict.fromkeys(("Maximum", "Minimum"), sums.extreme),
     "Dot": sums.batch_dot,
     "Dense": sums.dense,
+    "Softmax": sums.softmax,
     **dict.fromkeys(("Attention", "AdditiveAttention"), sums.attention),
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from erfgraph.errors import LayerError
 from erfgraph.importers import contract, moves
 from erfgraph.importers.einsum import einsum
 from erfgraph.importers.keras_formats import channel_of
 from erfgraph.importers.keras_moves import dims_of
+from erfgraph.importers.masks import HIDDEN, masked
 from erfgraph.importers.merging import Operand, combine, meet
 from erfgraph.importers.rows import Call, Result, Row, either, transparent
 from erfgraph.importers.values import Constant, Traced
@@ -88,7 +91,11 @@ def batch_dot(c: Call, layer: Any, values: Sequence[Traced | Constant], **kwargs
 
 
 def choice(c: Call, op: Any, condition: Any, a: Any = None, b: Any = None) -> Result:
-    """ops.where."""
+    """ops.where: of attention weights and numbers that hide, a mask."""
+    weights = isinstance(a, Traced) and a.keys is not None
+    if weights and isinstance(condition, Constant) and not isinstance(b, Traced):
+        low = b.read() if isinstance(b, Constant) and b.read else b
+        return masked(a, condition) if _is_low(low) else a
     made = either(c.t, a, b)
     if isinstance(condition, Traced):
         if not isinstance(made, Traced):
@@ -97,6 +104,10 @@ def choice(c: Call, op: Any, condition: Any, a: Any = None, b: Any = None) -> Re
     if not isinstance(made, Traced):
         raise LayerError(f"{c.op}: no operand depends on the input")
     return transparent(c, made)
+
+
+def _is_low(value: Any) -> bool:
+    return isinstance(value, int | float | np.ndarray) and bool(np.max(value) < HIDDEN)
 
 
 def larger(c: Call, op: Any, a: Operand, b: Operand) -> Operand:
@@ -186,19 +197,34 @@ def grey(c: Call, op: Any, x: Traced) -> Traced:
 
 
 def dot_product_attention(
-    c: Call, op: Any, q: Any, k: Any, v: Any, *args: Any, **kwargs: Any
+    c: Call,
+    op: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    bias: Any = None,
+    mask: Any = None,
+    *args: Any,
+    **kw: Any,
 ) -> Traced:
     """ops.dot_product_attention, on (batch, positions, heads, channels)."""
     if op.is_causal:
         raise LayerError(f"{c.op}: causal attention is not supported")
     heads = (0, 2, 1, 3)
-    q, v = (
+    q, k, v = (
         moves.permute(c.t, x, heads)
         if isinstance(x, Traced)
         else Constant(tuple(x.shape[i] for i in heads))
-        for x in (q, v)
+        for x in (q, k, v)
     )
-    return moves.permute(c.t, contract.attended(c.t, q, v), heads)
+    return moves.permute(c.t, contract.attended(c.t, q, v, k, mask), heads)
+
+
+def softmax(c: Call, layer: Any, x: Traced, mask: Any = None, **kwargs: Any) -> Traced:
+    """Softmax, which may be given a mask: of attention weights, it says what is seen."""
+    if isinstance(mask, Constant) and x.keys is not None:
+        return masked(x, mask)
+    return x
 
 
 def attention(c: Call, layer: Any, values: Sequence[Any], *args: Any, **kwargs: Any) -> Traced:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from erfgraph.errors import LayerError
 from erfgraph.importers import moves
-from erfgraph.importers.contract import contract, matmul
+from erfgraph.importers.attention import matmul
+from erfgraph.importers.contract import contract
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.values import Constant, Traced
 

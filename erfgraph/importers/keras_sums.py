@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.errors import LayerError
+from erfgraph.importers import attention as products
 from erfgraph.importers import contract, moves
 from erfgraph.importers.einsum import einsum
 from erfgraph.importers.keras_formats import channel_of
@@ -145,14 +146,14 @@ def summed(c: Call, op: Any, *operands: Any) -> Traced:
 
 def product(c: Call, op: Any, a: Traced | Constant, b: Traced | Constant) -> Traced:
     """ops.matmul."""
-    return contract.matmul(c.t, a, b)
+    return products.matmul(c.t, a, b)
 
 
 def dot(c: Call, op: Any, a: Traced | Constant, b: Traced | Constant) -> Traced:
     """ops.dot, which is a matrix product where the second tensor is a matrix or a vector."""
     if not isinstance(b, Constant) or len(b.shape) > 2:
         raise LayerError(f"{c.op}: of tensors of shapes {a.shape} and {b.shape} is not supported")
-    return contract.matmul(c.t, a, b)
+    return products.matmul(c.t, a, b)
 
 
 def tensor_dot(c: Call, op: Any, a: Traced | Constant, b: Traced | Constant) -> Traced:
@@ -217,7 +218,7 @@ def dot_product_attention(
         else Constant(tuple(x.shape[i] for i in heads))
         for x in (q, k, v)
     )
-    return moves.permute(c.t, contract.attended(c.t, q, v, k, mask), heads)
+    return moves.permute(c.t, products.attended(c.t, q, v, k, mask), heads)
 
 
 def softmax(c: Call, layer: Any, x: Traced, mask: Any = None, **kwargs: Any) -> Traced:
@@ -230,7 +231,7 @@ def softmax(c: Call, layer: Any, x: Traced, mask: Any = None, **kwargs: Any) -> 
 def attention(c: Call, layer: Any, values: Sequence[Any], *args: Any, **kwargs: Any) -> Traced:
     """Attention, AdditiveAttention: called on [query, value] or [query, value, key]."""
     _refuse(c, kwargs)
-    return contract.attended(c.t, values[0], values[1])
+    return products.attended(c.t, values[0], values[1])
 
 
 def _refuse(c: Call, given: Mapping[str, Any]) -> None:

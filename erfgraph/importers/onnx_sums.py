@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph.errors import LayerError
+from erfgraph.importers import attention as products
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
 from erfgraph.importers.einsum import einsum
@@ -20,12 +21,12 @@ Tensor = Traced | Constant
 
 def product(c: Call, a: Tensor, b: Tensor, *rest: Any, **_: Any) -> Traced:
     """MatMul, MatMulInteger."""
-    return sums.matmul(c.t, a, b)
+    return products.matmul(c.t, a, b)
 
 
 def quantised_product(c: Call, a: Tensor, s: Any, z: Any, b: Tensor, *rest: Any, **_: Any) -> Any:
     """QLinearMatMul, QGemm."""
-    return sums.matmul(c.t, a, b)
+    return products.matmul(c.t, a, b)
 
 
 def turned(c: Call, v: Tensor, flag: Any) -> Tensor:
@@ -49,7 +50,7 @@ def gemm(
     **_: Any,
 ) -> Result:
     """Gemm, FusedGemm, FusedMatMul."""
-    made = sums.matmul(c.t, turned(c, a, transA), turned(c, b, transB))
+    made = products.matmul(c.t, turned(c, a, transA), turned(c, b, transB))
     return combine(c.t, "add", made, added) if isinstance(added, Traced) else made
 
 
@@ -164,7 +165,7 @@ def attended(
         raise LayerError(f"{c.op}: causal attention is not supported")
     if k is None or v is None or len(v.shape) not in (3, 4) or len(q.shape) != len(v.shape):
         raise LayerError(f"{c.op}: packed keys and values are not supported")
-    return sums.attended(c.t, q, v)
+    return products.attended(c.t, q, v)
 
 
 def projected_attention(
@@ -181,7 +182,7 @@ def projected_attention(
         raise LayerError(f"{c.op}: causal attention is not supported")
     features = qkv_hidden_sizes[2] if qkv_hidden_sizes else weights.shape[1] // 3
     values = sums.linear(c.t, x, features)
-    return sums.attended(c.t, x, values)
+    return products.attended(c.t, x, values)
 
 
 def like_shape(c: Call, x: Traced, *args: Any, **_: Any) -> Constant:

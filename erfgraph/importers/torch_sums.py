@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph.errors import LayerError
+from erfgraph.importers import attention as products
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
 from erfgraph.importers.einsum import einsum
@@ -24,18 +25,18 @@ from erfgraph.importers.values import Constant, Traced
 def linear(c: Call, x: Traced, weight: Traced | Constant, bias: Any = None) -> Result:
     """linear."""
     if isinstance(weight, Traced):
-        return sums.matmul(c.t, x, moves.permute(c.t, weight, (1, 0)))
+        return products.matmul(c.t, x, moves.permute(c.t, weight, (1, 0)))
     return sums.linear(c.t, x, weight.shape[0])
 
 
 def product(c: Call, a: Traced | Constant, b: Traced | Constant) -> Traced:
     """matmul, mm, bmm, mv."""
-    return sums.matmul(c.t, a, b)
+    return products.matmul(c.t, a, b)
 
 
 def product_added(c: Call, add: Any, a: Any, b: Any, **kwargs: Any) -> Result:
     """addmm, baddbmm."""
-    made = sums.matmul(c.t, a, b)
+    made = products.matmul(c.t, a, b)
     return combine(c.t, "add", made, add) if isinstance(add, Traced) else made
 
 
@@ -57,12 +58,12 @@ def attended(
     """scaled_dot_product_attention."""
     if causal:
         raise LayerError(f"{c.op}: causal attention is not supported")
-    return sums.attended(c.t, q, v, k, mask)
+    return products.attended(c.t, q, v, k, mask)
 
 
 def attended_pair(c: Call, q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Result:
     """The forms of scaled_dot_product_attention that return statistics too."""
-    return [sums.attended(c.t, q, v), *(Constant(shape) for shape in c.shapes[1:])]
+    return [products.attended(c.t, q, v), *(Constant(shape) for shape in c.shapes[1:])]
 
 
 def reduced(how: str = "avg_pool", results: int = 1) -> Row:

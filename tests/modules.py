@@ -542,3 +542,321 @@ class Dense(nn.Module):
 
 
 add("densely connected", PLANE, Dense)
+
+# --- every elementwise operation ----------------------------------------------------------
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+def one_after_another(*ops: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Operations that all hand their tensor on, between two convolutions."""
+
+    def forward(x: Any) -> Any:
+        for op in ops:
+            x = op(x).float()
+        return x
+
+    return unary(forward)
+
+
+# frac and tanhshrink are not among them: they are x less a function of x, which reads x twice
+NAMED = words(
+    """
+abs absolute acos acosh angle asin asinh atan atanh ceil conj cos cosh deg2rad detach digamma erf
+erfc erfinv exp exp2 expm1 fix floor i0 isfinite isinf isnan lgamma log log10 log1p log2
+logical_not logit nan_to_num neg negative positive rad2deg reciprocal relu resolve_conj
+resolve_neg round rsqrt selu sgn sigmoid sign signbit sin sinc sinh sqrt square tan tanh tril
+triu trunc
+"""
+)
+FUNCTIONAL = words(
+    """
+alpha_dropout celu dropout elu feature_alpha_dropout gelu hardshrink hardsigmoid hardswish
+hardtanh leaky_relu logsigmoid mish relu6 rrelu selu silu softplus softshrink softsign
+"""
+)
+add("named functions", PLANE, one_after_another(*(getattr(torch, n) for n in NAMED)), IDENTITY)
+add("activations", PLANE, one_after_another(*(getattr(F, n) for n in FUNCTIONAL)), IDENTITY)
+add(
+    "functions with options",
+    PLANE,
+    one_after_another(
+        lambda x: x.clamp(-1, 1).clamp_max(2).clamp_min(-2).clip(0, 1),
+        lambda x: F.threshold(x, 0.1, 0),
+        lambda x: F.softmax(x, 1),
+        lambda x: F.log_softmax(x, 1),
+        lambda x: F.prelu(x, torch.ones(1)),
+        lambda x: x.masked_fill(torch.ones(8, 12) > 0, 0),
+        lambda x: x.masked_fill(x > 0, 0),
+        lambda x: torch.copysign(x, torch.ones(())),
+        lambda x: x.type_as(torch.ones((), dtype=torch.float64)),
+        lambda x: x.to(torch.float16),
+        lambda x: x.clone().contiguous(),
+        lambda x: torch.bitwise_not(x > 0),
+        lambda x: x.bernoulli(0.5),
+        lambda x: F.rms_norm(x, (12,)),
+        lambda x: torch.renorm(x, 2, 1, 3.0),
+        lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255),
+        lambda x: torch.fake_quantize_per_channel_affine(
+            x, torch.ones(4), torch.zeros(4, dtype=torch.int32), 1, 0, 255
+        ),
+        lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8).dequantize(),
+        lambda x: F.feature_alpha_dropout(F.dropout2d(x)),
+        lambda x: torch.special.expit(torch.special.erf(x)),
+    ),
+    IDENTITY,
+)
+add(
+    "shapes that constants take",
+    PLANE,
+    unary(
+        lambda x: (
+            x
+            + torch.zeros_like(x)
+            + torch.ones_like(x)
+            + torch.full_like(x, 2)
+            + torch.empty_like(x)
+            + torch.rand_like(x)
+            + torch.randn_like(x)
+            + torch.randint_like(x, 3)
+            + x.new_zeros(8, 12)
+            + x.new_ones(12)
+            + x.new_full((1,), 2)
+            + x.new_empty(8, 1)
+            + x.new_empty_strided((8, 12), (12, 1)).fill_(1)
+            + torch.zeros(12).zero_()
+        )
+    ),
+    IDENTITY,
+)
+
+
+def pooled(*ops: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Statistics over both axes, as a map of one position."""
+    return (
+        (lambda x, a, b: sum(b(op(a(x)).view(1, 4, 1, 1)) for op in ops)),
+        conv3(2),
+        conv(2, 4, 3, 1),
+    )
+
+
+STATISTICS: list[Callable[[Any], Any]] = [
+    lambda x: x.mean((2, 3)),
+    lambda x: x.sum((-2, -1), keepdim=True),
+    lambda x: x.nansum((2, 3)),
+    lambda x: x.nanmean((2, 3)),
+    lambda x: x.var((2, 3)),
+    lambda x: x.std((2, 3), unbiased=False),
+    lambda x: torch.std_mean(x, (2, 3))[0],
+    lambda x: torch.var_mean(x, (2, 3))[1],
+    lambda x: x.norm(dim=(2, 3)),
+    lambda x: torch.linalg.norm(x, dim=(2, 3)),
+    lambda x: torch.linalg.vector_norm(x, 1, (2, 3)),
+    lambda x: x.logsumexp((2, 3)),
+    lambda x: x.flatten(2).prod(2),
+    lambda x: (x.flatten(2) > 0).any(-1).float(),
+    lambda x: (x.flatten(2) > 0).all(-1).float(),
+    lambda x: x.amax((2, 3)),
+    lambda x: x.amin(dim=(2, 3), keepdim=True),
+    lambda x: x.flatten(2).max(2)[0],
+    lambda x: x.flatten(2).min(dim=-1).values,
+    lambda x: torch.aminmax(x.flatten(2), dim=2).max,
+]
+add("statistics", PLANE, pooled(*STATISTICS), pooled(*[STATISTICS[0]] * len(STATISTICS)))
+add(
+    "one number",
+    PLANE,
+    (lambda x, a: a(x.sum().view(1, 1)), lambda: nn.Linear(1, 3)),
+    (
+        lambda x, a: a(F.adaptive_avg_pool2d(x.sum(1, keepdim=True), 1).flatten(1)),
+        lambda: nn.Linear(1, 3),
+    ),
+)
+
+
+# --- operations that are written by other names, or that others are taken apart into --------
+
+ones, zeros = torch.ones(4), torch.zeros(4)
+add(
+    "private elementwise operations",
+    PLANE,
+    one_after_another(
+        lambda x: aten._softmax(x, 1, False),
+        lambda x: aten._log_softmax(x, 1, False),
+        lambda x: aten._prelu_kernel(x, torch.ones(1, 1, 1, 1)),
+        lambda x: aten._fused_rms_norm(x, [12], None, 1e-5)[0],
+        lambda x: aten.native_layer_norm(x, [12], None, None, 1e-5)[0],
+        lambda x: aten.native_group_norm(x, ones, zeros, 1, 4, 96, 2, 1e-5)[0],
+        lambda x: aten.native_batch_norm(x, ones, zeros, zeros, ones, False, 0.1, 1e-5)[0],
+        lambda x: aten._native_batch_norm_legit(
+            x, ones, zeros, zeros.clone(), ones.clone(), False, 0.1, 1e-5
+        )[0],
+        lambda x: aten._native_batch_norm_legit_no_training(
+            x, ones, zeros, zeros, ones, 0.1, 1e-5
+        )[0],
+        lambda x: aten.native_dropout(x, 0.5, False)[0],
+        lambda x: aten.absolute(aten.negative(aten.positive(x))),
+        lambda x: aten.fix(aten.sgn(aten.sinc(x))),
+        lambda x: aten.logit(aten.nan_to_num(aten.deg2rad(x))),
+        lambda x: aten.alias(aten.detach(x)),
+        lambda x: aten.lift_fresh(aten.lift_fresh_copy(x)),
+        lambda x: aten.resolve_conj(aten.resolve_neg(aten.conj(x))),
+        lambda x: aten.tril(aten.triu(x)),
+        lambda x: aten.tanh_backward(x, torch.ones(())),
+        lambda x: aten.isfinite(x),
+        lambda x: aten.copy(torch.zeros(1, 4, 8, 12), x),
+        lambda x: x + aten.fill(x, 1.0) + aten.zero(x),
+        lambda x: x + aten.empty_permuted([4, 8, 12], [0, 1, 2]),
+    ),
+    IDENTITY,
+)
+add("frac", PLANE, unary(aten.frac), IDENTITY)
+add(
+    "private sum",
+    PLANE,
+    meeting(lambda a, b: aten._add_relu(a, b)),
+    meeting(torch.add),
+)
+add(
+    "private moves",
+    PLANE,
+    between(
+        lambda x: aten.expand_copy(
+            aten.view_copy(
+                aten._unsafe_view(
+                    aten.permute_copy(
+                        aten._reshape_alias(x, [1, 2, 2, 96], [384, 192, 96, 1]), [0, 2, 1, 3]
+                    ),
+                    [1, 4, 96],
+                ),
+                [1, 4, 8, 12],
+            ),
+            [1, 4, 8, 12],
+        )
+    ),
+    between(lambda x: F.channel_shuffle(x, 2)),
+)
+add(
+    "native shuffle",
+    PLANE,
+    between(lambda x: aten.native_channel_shuffle(x, 2)),
+    between(lambda x: F.channel_shuffle(x, 2)),
+)
+add(
+    "unsafe parts",
+    PLANE,
+    between(
+        lambda x: torch.concat(
+            [
+                aten.unsafe_chunk(x, 2, 1)[0],
+                aten.unsafe_split(x, 3, 1)[1],
+                aten.concatenate(
+                    [part.relu() for part in x.unsafe_split_with_sizes([1, 3], 1)], 1
+                ),
+            ],
+            1,
+        ),
+        7,
+    ),
+    between(lambda x: torch.cat([x[:, :2], x[:, 3:], x.relu()], 1), 7),
+)
+add(
+    "scattered",
+    PLANE,
+    between(
+        lambda x: torch.select_scatter(
+            torch.slice_scatter(x, x[:, 1:].relu(), 1, 0, 3), x[:, 0], 1, -1
+        )
+    ),
+    between(lambda x: torch.cat([torch.cat([x[:, 1:].relu(), x[:, 3:]], 1)[:, :3], x[:, :1]], 1)),
+)
+for n, shape in ((1, LINE), (2, PLANE), (3, SPACE)):
+    for mode, op in (("reflect", "reflection"), ("replicate", "replication")):
+        sides = [1, 2] * n
+        add(
+            f"{op}_pad{n}d",
+            shape,
+            (lambda x, f=f"{op}_pad{n}d", s=sides: getattr(aten, f)(x, s),),
+            (lambda x, m=mode, s=sides: F.pad(x, s, m),),
+        )
+add(
+    "circular pad by its own name",
+    PLANE,
+    (lambda x: aten._pad_circular(x, [1, 2, 3, 0]),),
+    (lambda x: F.pad(x, (1, 2, 3, 0), "circular"),),
+)
+add(
+    "products of matrices and vectors",
+    LINE,
+    (
+        lambda x, a, b, c: torch.mv(
+            torch.addmm(torch.zeros(12), torch.mm(x[0].t(), a.weight.T).T, b.weight).T,
+            c.weight[0],
+        )[None, None],
+        lambda: nn.Linear(4, 3),
+        lambda: nn.Linear(12, 12),
+        lambda: nn.Linear(3, 1),
+    ),
+    (
+        lambda x, a, b, c: c(b(a(x.transpose(1, 2)).transpose(1, 2)).transpose(1, 2)).transpose(
+            1, 2
+        ),
+        lambda: nn.Linear(4, 3),
+        lambda: nn.Linear(12, 12),
+        lambda: nn.Linear(3, 1),
+    ),
+)
+add(
+    "a product added to a vector",
+    LINE,
+    (
+        lambda x, a: torch.addmv(torch.zeros(12), x[0].T, a.weight[0])[None, None],
+        lambda: nn.Linear(4, 1),
+    ),
+    conv(1, 4, 1, 1),
+)
+add(
+    "a product of vectors",
+    LINE,
+    (
+        lambda x, a: torch.dot(x[0].mean(0), a.weight[0]).view(1, 1),
+        lambda: nn.Linear(12, 1),
+    ),
+    (lambda x, a: a(x.sum(1)), lambda: nn.Linear(12, 1)),
+)
+FUSED = "_scaled_dot_product_flash_attention_for_cpu"
+add(
+    "attention by other names",
+    LINE,
+    (
+        lambda x, c: (
+            sum(
+                op(x, x, c(x))[0]
+                for op in (
+                    lambda q, k, v: getattr(aten, FUSED)(
+                        *(t.view(1, 2, 2, 12).transpose(2, 3) for t in (q, k, v))
+                    ),
+                    lambda q, k, v: aten._scaled_dot_product_attention_math(
+                        *(t.view(1, 2, 2, 12).transpose(2, 3) for t in (q, k, v))
+                    ),
+                )
+            )
+            .transpose(2, 3)
+            .reshape(1, 4, 12)
+        ),
+        conv3(1),
+    ),
+    (lambda x, c: (lambda v: v + v)(c(x).mean(2, keepdim=True)).expand(1, 4, 12), conv3(1)),
+)
+add(
+    "a product of channels",
+    PLANE,
+    (
+        lambda x, a, b: F.cosine_similarity(a(x), b(x), 1).unsqueeze(1),
+        conv3(2),
+        conv(2, 4, 4, 5),
+    ),
+    (lambda x, a, b: (a(x) + b(x)).sum(1, keepdim=True), conv3(2), conv(2, 4, 4, 5)),
+)

@@ -9,6 +9,8 @@ from modules import MODULES as OPERATIONS
 from modules_blocks import MODULES as BLOCKS
 
 import erfgraph as eg
+from erfgraph.importers.torch_ops import TABLE
+from erfgraph.importers.translate import Translator
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -21,6 +23,7 @@ TURNED = ("permute", "transpose", "moveaxis", "matrix transposes")
 APART = "coordinate attention"
 
 
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation:UserWarning")
 @pytest.mark.parametrize("name", MODULES)
 def test_paths_and_shapes(name: str) -> None:
     case = MODULES[name]
@@ -66,3 +69,31 @@ def check_shapes(
         if len(wanted) == len(shape) + 1 and wanted[0] == 1 and not turned:
             found = net[path if path in net else f"{path}:0"]  # of several results, the first
             assert (1, found.channels, *found.shape) == wanted, path
+
+
+OTHER_DEVICES = "of another device; the names that a processor has stand in the same row"
+NO_RESULT = "gives no tensor that a layer reads, and stands in programs of varying shapes only"
+NEVER_RECORDED = "recorded by the name of what it is made of"
+UNREACHED = {
+    "aten._assert_async": NO_RESULT,
+    "aten._assert_scalar": NO_RESULT,
+    "aten.sym_constrain_range": NO_RESULT,
+    "aten.sym_constrain_range_for_size": NO_RESULT,
+    "prim.device": NO_RESULT,
+    "aten._batch_norm_with_update": OTHER_DEVICES,
+    "aten.cudnn_batch_norm": OTHER_DEVICES,
+    "aten._scaled_dot_product_efficient_attention": OTHER_DEVICES,
+    "aten._scaled_dot_product_flash_attention": OTHER_DEVICES,
+    "aten.empty_permuted": "takes no tensor, so that nothing traced enters it",
+    "aten.equal": "makes one truth value of two tensors, on which no network can depend",
+    "aten.lift_fresh": NEVER_RECORDED,
+    "aten.norm": NEVER_RECORDED,
+}
+
+
+def test_every_row_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: set[str] = set()
+    monkeypatch.setattr(Translator, "finished", lambda self, what: done.update(self.done))
+    for case in MODULES.values():
+        eg.from_torch(case.make(), case.shape)
+    assert set(TABLE) - done - set(UNREACHED) == set()

@@ -22,7 +22,7 @@ prelu _prelu_kernel quantize_per_tensor reciprocal relu relu6 resolve_conj resol
 round rrelu rsqrt selu sgn sigmoid sign signbit silu sin sinc sinh softmax _softmax softplus
 softshrink special_erf special_expit sqrt square tan tanh tanh_backward threshold to _to_copy
 triu tril trunc type_as dequantize
-_fused_rms_norm cosine_similarity renorm copysign
+renorm copysign
 """
 )
 
@@ -186,6 +186,7 @@ _ROWS: dict[str, Row] = {
     **dict.fromkeys(("addcmul", "addcdiv"), sums.added_product),
     "lerp": sums.interpolated_between,
     "glu": sums.gated,
+    "_fused_rms_norm": sums.normalised(2),
     **dict.fromkeys(
         (
             "native_batch_norm",

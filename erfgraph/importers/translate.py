@@ -190,6 +190,8 @@ def leaves(values: Any) -> Iterator[Any]:
 
 def _check_shapes(made: Any, wanted: Sequence[tuple[int, ...]]) -> None:
     """Ensure that a row made what the operation makes: no wrong map from a wrong row."""
+    if len(wanted) > 1 and not isinstance(made, list):
+        raise LayerError(f"its row made one result, wanted {len(wanted)}")
     for v, shape in zip(made if isinstance(made, list) else [made], wanted, strict=False):
         if isinstance(v, Traced) and v.keys is None and v.shape != tuple(shape):
             raise LayerError(f"its row made a tensor of shape {v.shape}, wanted {tuple(shape)}")

@@ -402,6 +402,24 @@ add(
     ),
 )
 add(
+    "pool of all tokens",
+    PLANE,
+    (
+        lambda x, a, b: torch.cat([F.adaptive_avg_pool1d(t, 1) for t in (a(x), b(x))], 1).flatten(
+            1
+        ),
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Flatten(2)),
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 5, padding=2), nn.Flatten(2)),
+    ),
+    (
+        lambda x, a, b: torch.cat([F.adaptive_avg_pool2d(t, 1) for t in (a(x), b(x))], 1).flatten(
+            1
+        ),
+        conv3(2),
+        conv(2, 4, 4, 5),
+    ),
+)
+add(
     "patches by reshape and linear",
     PLANE,
     (

@@ -190,6 +190,11 @@ def _pool(
     ceil_mode: bool,
 ) -> Traced:
     sizes = each(kernel, n)
+    spatial = range(x.ndim - n, x.ndim)
+    tiled = sizes == (each(stride, n) if stride else sizes) and not any(each(padding, n))
+    whole = all(x.shape[d] % k == 0 for d, k in zip(spatial, sizes, strict=True))
+    if tiled and whole and each(dilation, n, 1) == [1] * n and not is_plain(x, spatial):
+        return sums.tiles(c.t, x, spatial, sizes, op)
     return window(
         c.t,
         x,
@@ -244,6 +249,12 @@ def adaptive_pool(n: int, with_indices: bool = False) -> Row:
 
     def row(c: Call, x: Traced, size: Ints) -> Result:
         spatial = range(x.ndim - n, x.ndim)
+        if each(size, n) == [1] * n and not is_plain(x, spatial):
+            made = sums.contract(c.t, x, spatial, "avg_pool")
+            return [made, Constant(made.shape)] if with_indices else made
+        if max(each(size, n)) == 1 and not is_plain(x, spatial):  # of tokens, all of them
+            pooled = sums.contract(c.t, x, spatial, "max_pool" if with_indices else "avg_pool")
+            return [pooled, Constant(pooled.shape)] if with_indices else pooled
         read = arrange(c.t, x, x.ndim - n - 1, spatial)
         sizes = list(read.map.shape)
         for axis, wanted in zip(read.axes, each(size, n), strict=True):

@@ -155,10 +155,17 @@ def attention(
     if query_shape != shape or asked != digits:
         # other positions ask: they read what the values' positions give together
         pooled = contract(t, values, [-2], "avg_pool")
+        times = [n // m for n, m in zip(query_shape, pooled.map.shape, strict=True)]
+        if any(n % m for n, m in zip(query_shape, pooled.map.shape, strict=True)):
+            raise cannot(f"attention of positions {query_shape} to windows", values)
         grown = pooled.map
         if query_shape != grown.shape:
             grown = t.add("upsample", grown, size=tidy(query_shape))
-        dims = list(pooled.dims)
+        # a window that was one position is now the positions that ask in it
+        dims = [
+            tuple(a._replace(stride=a.stride * times[a.axis]) if is_spatial(a) else a for a in dim)
+            for dim in pooled.dims
+        ]
         dims[-2] = queries
         return Traced(grown, tuple(dims))
     whole_map = all(

@@ -165,6 +165,25 @@ def _windows(
     return kernel, dilation, made
 
 
+def tiles(t: Tracer, v: Traced, spatial: Sequence[int], kernel: Sequence[int], how: str) -> Traced:
+    """A pool over tiles of dimensions, whatever positions these hold.
+
+    Where dimensions hold windows of a map, or positions of several axes in a row, a pool whose
+    windows do not overlap is a sum over the inner part of each.
+    """
+    shape: list[int] = []
+    inner = []
+    for d, n in enumerate(v.shape):
+        if d in spatial:
+            k = kernel[list(spatial).index(d)]
+            shape += [n // k, k]
+            inner.append(len(shape) - 1)
+        else:
+            shape.append(n)
+    made = contract(t, moves.reshape(t, v, shape), inner, how)
+    return moves.squeeze(t, made, inner)
+
+
 def linear(t: Tracer, v: Traced, features: int, d: int = -1) -> Traced:
     """A linear layer over one dimension."""
     return contract(t, v, [d], "linear", features)

@@ -61,6 +61,9 @@ def attended(
     return products.attended(c.t, q, v, k, mask)
 
 
+attended.weighs = 3  # type: ignore[attr-defined]  # the mask: what no layer represents may be in it
+
+
 def attended_pair(c: Call, q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Result:
     """The forms of scaled_dot_product_attention that return statistics too."""
     return [products.attended(c.t, q, v), *(Constant(shape) for shape in c.shapes[1:])]

@@ -94,6 +94,10 @@ class Translator:
             if stop in self.stop_at:
                 return Stopped(stop)
         row = self.table.get(op)
+        weighs = getattr(row, "weighs", None)
+        if weighs is not None and len(args) > weighs and isinstance(args[weighs], Broken):
+            args = [*args[:weighs], None, *args[weighs + 1 :]]  # it only biases weights
+            given = [*args, *kwargs.values()]
         broken = _first(given, Broken)
         if broken is not None:
             return self._with_broken(broken, given, row, shapes())

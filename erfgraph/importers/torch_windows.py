@@ -249,9 +249,6 @@ def adaptive_pool(n: int, with_indices: bool = False) -> Row:
 
     def row(c: Call, x: Traced, size: Ints) -> Result:
         spatial = range(x.ndim - n, x.ndim)
-        if each(size, n) == [1] * n and not is_plain(x, spatial):
-            made = sums.contract(c.t, x, spatial, "avg_pool")
-            return [made, Constant(made.shape)] if with_indices else made
         if max(each(size, n)) == 1 and not is_plain(x, spatial):  # of tokens, all of them
             pooled = sums.contract(c.t, x, spatial, "max_pool" if with_indices else "avg_pool")
             return [pooled, Constant(pooled.shape)] if with_indices else pooled

@@ -16,7 +16,8 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     """Look every name of ``__all__`` up among the documented objects."""
     for package in app.config.public_packages:
         for name in importlib.import_module(package).__all__:
-            if f"{package}.{name}" not in env.domaindata["py"]["objects"]:
+            objects = env.domaindata["py"]["objects"]
+            if f"{package}.{name}" not in {*objects, *env.domaindata["py"]["modules"]}:
                 LOGGER.warning("%s.%s is public but not documented", package, name)
 
 

@@ -98,9 +98,14 @@ def _product_of_rows(t: Tracer, a: Traced, b: Traced) -> Traced:
 
 
 def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:
-    """A product that reads both factors: each is summed by itself, then they are joined."""
-    left = contract(t, a, [-1], "linear", b.shape[-1])
-    right = contract(t, b, [-2], "linear", a.shape[-2])
+    """A product that reads both factors: each is summed by itself, then they are joined.
+
+    Where rows or columns are positions of one factor, the other is the same for all of them.
+    """
+    columns = 1 if any(map(is_spatial, b.dims[-1])) else b.shape[-1]
+    rows = 1 if any(map(is_spatial, a.dims[-2])) else a.shape[-2]
+    left = contract(t, a, [-1], "linear", columns)
+    right = contract(t, b, [-2], "linear", rows)
     return join(t, "add", left, right)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from module_oracle import leaves
 
 torch = pytest.importorskip("torch")
 F, nn = torch.nn.functional, torch.nn
@@ -41,6 +42,45 @@ class Does(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return self.does(x, *self.layers)
+
+
+LAYERS = ("Conv", "MaxPool", "AvgPool", "MaxUnpool", "Upsample", "Pixel", "BatchNorm")
+
+
+def check_shapes(
+    module: Any, shape: tuple[int, ...], net: Any, turned: bool = False, every: bool = True
+) -> None:
+    """Compare every layer's feature map, and the output, with the tensor that it returns.
+
+    Without `every`, a layer may be missing: a model may run one and use nothing of it.
+    """
+    seen: dict[str, tuple[int, ...]] = {}
+    hooks = []
+    for path, part in module.named_modules():
+        of_torch = type(part).__module__.startswith("torch.nn")
+        if path and of_torch and any(word in type(part).__name__ for word in LAYERS):
+
+            def keep(_: Any, __: object, made: object, path: str = path) -> None:
+                seen.setdefault(path, tuple(next(leaves(made)).shape))
+
+            hooks.append(part.register_forward_hook(keep))
+    dtype = next((p.dtype for p in module.parameters()), torch.float32)
+    with torch.no_grad():
+        made = module.eval()(torch.rand(1, *shape, dtype=dtype))
+    for hook in hooks:
+        hook.remove()
+    *batch, channels = tuple(next(leaves(made)).shape)[:2]
+    positions = tuple(next(leaves(made)).shape)[2:]
+    assert [*batch, channels] == [1, net.output.channels]
+    if positions or max(net.output.shape) > 1:
+        assert net.output.shape == (positions[::-1] if turned else positions)
+    for path, wanted in seen.items():
+        if len(wanted) == len(shape) + 1 and wanted[0] == 1 and not turned:
+            name = path if path in net else f"{path}:0"  # of several results, the first
+            if name not in net and not every:
+                continue
+            found = net[name]
+            assert (1, found.channels, *found.shape) == wanted, path
 
 
 MODULES: dict[str, Case] = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from module_oracle import collapsed, counted, leaves
+from module_oracle import collapsed, counted
 from modules import MODULES as OPERATIONS
+from modules import check_shapes
 from modules_blocks import MODULES as BLOCKS
 
 import erfgraph as eg
@@ -13,7 +14,6 @@ from erfgraph.importers.torch_ops import TABLE
 from erfgraph.importers.translate import Translator
 
 torch = pytest.importorskip("torch")
-nn = torch.nn
 
 MODULES = OPERATIONS | BLOCKS
 
@@ -37,38 +37,6 @@ def test_paths_and_shapes(name: str) -> None:
             np.testing.assert_array_equal(found.values, expected)
     if name != APART:
         check_shapes(module, case.shape, net, name in TURNED)
-
-
-LAYERS = ("Conv", "MaxPool", "AvgPool", "MaxUnpool", "Upsample", "Pixel", "BatchNorm")
-
-
-def check_shapes(
-    module: nn.Module, shape: tuple[int, ...], net: eg.Network, turned: bool = False
-) -> None:
-    """Compare every layer's feature map, and the output, with the tensor that it returns."""
-    seen: dict[str, tuple[int, ...]] = {}
-    hooks = []
-    for path, part in module.named_modules():
-        if path and any(word in type(part).__name__ for word in LAYERS):
-
-            def keep(_: nn.Module, __: object, made: object, path: str = path) -> None:
-                seen.setdefault(path, tuple(next(leaves(made)).shape))
-
-            hooks.append(part.register_forward_hook(keep))
-    dtype = next((p.dtype for p in module.parameters()), torch.float32)
-    with torch.no_grad():
-        made = module.eval()(torch.rand(1, *shape, dtype=dtype))
-    for hook in hooks:
-        hook.remove()
-    *batch, channels = tuple(next(leaves(made)).shape)[:2]
-    positions = tuple(next(leaves(made)).shape)[2:]
-    assert [*batch, channels] == [1, net.output.channels]
-    if positions or max(net.output.shape) > 1:
-        assert net.output.shape == (positions[::-1] if turned else positions)
-    for path, wanted in seen.items():
-        if len(wanted) == len(shape) + 1 and wanted[0] == 1 and not turned:
-            found = net[path if path in net else f"{path}:0"]  # of several results, the first
-            assert (1, found.channels, *found.shape) == wanted, path
 
 
 OTHER_DEVICES = "of another device; the names that a processor has stand in the same row"

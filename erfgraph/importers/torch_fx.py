@@ -102,7 +102,7 @@ def _hooked(
         given = [values.get(v) for v in _leaves(torch, made)]
         if path and given and isinstance(given[0], Traced):
             translator.name(given[0], path)
-        if path == layer and path:
+        if path and layer in (path, *translator.other_names.get(path, ())):
             found.append(made)
 
     hooks = [m.register_forward_pre_hook(enter) for m in paths]
@@ -241,7 +241,7 @@ def _interpreter(
                     value = values.get(v)
                     if isinstance(value, Traced):
                         translator.name(value, module)
-            if module and module == layer:
+            if module and layer in (module, *translator.other_names.get(module, ())):
                 self.found = made
             return made
 

@@ -173,10 +173,11 @@ class ExportedGraph:
     def _last(self) -> int:
         if self.layer is None:
             return len(self.nodes) - 1
+        others = self.translator.other_names
         found = [
             i
             for key, where in self.names.returned.items()
-            if self.paths[key] == self.layer
+            if self.layer in (self.paths[key], *others.get(self.paths[key], ()))
             for i in where
         ]
         if not found:

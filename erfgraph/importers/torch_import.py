@@ -99,14 +99,16 @@ def from_torch(
         raise InputError(f"module: got {type(module).__name__}, wanted a torch.nn.Module")
     channels, shape = _shape(input_shape)
     stops = frozenset((stop_at,) if isinstance(stop_at, str) else stop_at)
-    if layer is not None and layer not in dict(module.named_modules()):
-        raise unknown_name("layer", layer, dict(module.named_modules()))
+    modules = dict(module.named_modules(remove_duplicate=False))
+    if layer is not None and layer not in modules:
+        raise unknown_name("layer", layer, modules)
+    paths = _other_paths(modules)
     table = declared(TABLE, ops)
     label = name or type(module).__name__
 
     def start() -> Translator:
         tracer = Tracer(Network(shape, channels, label, gates))
-        return Translator(tracer, table, stops, exact=True)
+        return Translator(tracer, table, stops, exact=True, other_names=paths)
 
     example = _example(torch, module, (1, channels, *shape))
     with _evaluation(module), _quiet():
@@ -137,6 +139,14 @@ def _shape(given: Any) -> tuple[int, tuple[int, ...]]:
         )
     whole = checked_shape(values[:1]) + checked_shape(values[1:])
     return whole[0], whole[1:]
+
+
+def _other_paths(modules: Mapping[str, Any]) -> dict[str, list[str]]:
+    """For the path of a module that stands in several places: all its other paths."""
+    places: dict[int, list[str]] = {}
+    for path, module in modules.items():
+        places.setdefault(id(module), []).append(path)
+    return {p: [q for q in same if q != p] for same in places.values() for p in same}
 
 
 @contextlib.contextmanager

@@ -35,6 +35,8 @@ class Translator:
         Names of operations, of modules or of nodes, at which to stop.
     exact : bool
         Whether the shapes of results that it is given are known in full.
+    other_names : mapping of str to sequence of str
+        Other paths of a module that stands in several places of a model.
     done : dict
         How often each operation was translated.
     notes : list of str
@@ -45,6 +47,7 @@ class Translator:
     table: Mapping[str, Row]
     stop_at: frozenset[str] = frozenset()
     exact: bool = False
+    other_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -143,7 +146,8 @@ class Translator:
         """A name for what a module returns."""
         with self.t.named(name), suppress(LayerError):
             v = laid_out(self.t, v)
-        self.t.alias(v, name)
+        for known in (name, *self.other_names.get(name, ())):
+            self.t.alias(v, known)
 
     def finish(self, results: Sequence[Any]) -> None:
         """Make what a model returns first the network's output.

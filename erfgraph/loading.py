@@ -75,6 +75,8 @@ def load(
         return zoo.build(text, input_shape, channels, head)
     suffix = Path(text).suffix.lower()
     if suffix == ".onnx":
+        if not Path(text).is_file():
+            raise FileError(f"{text}: cannot be read: No such file or directory")
         from erfgraph.importers.onnx_import import from_onnx
 
         return from_onnx(text, input_shape, channels=channels)

@@ -73,10 +73,15 @@ def tensors(arguments: Sequence[Any]) -> list[Traced | Constant]:
     return found
 
 
-def transparent(c: Call, *args: Any, **kwargs: Any) -> Traced:
-    """A row for elementwise operations of one tensor: activations, norms, dropout, casts."""
+def transparent(c: Call, *args: Any, **kwargs: Any) -> Result:
+    """A row for elementwise operations of one tensor: activations, norms, dropout, casts.
+
+    Of several results (`sort`: values and indices), each of the tensor's shape is one.
+    """
     given = tensors([*args, *kwargs.values()])
     v = next(v for v in given if isinstance(v, Traced))
+    if len(c.shapes) > 1:
+        return [v if shape == v.shape else Constant(shape) for shape in c.shapes]
     if c.shapes and c.shape != v.shape and len(c.shape) >= v.ndim:
         return with_constant(c.t, v, Constant(c.shape))
     return v

@@ -9,7 +9,6 @@ the caller declares stands in for an operation that cannot run.
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +23,14 @@ _OLDER = (
     "writes into a tensor whose memory another tensor shares, which is read afterwards; "
     "torch.export follows such writes, but fails on this module"
 )
+
+
+# what these give is a number or a shape that only the input's values decide
+READS_VALUES = ("aten._local_scalar_dense", "aten.item", "aten.nonzero", "aten.masked_select")
+
+
+class _NeedsValuesError(Exception):
+    """The module cannot run without numbers."""
 
 
 class _Ended(Exception):  # noqa: N818  # nothing failed
@@ -64,18 +71,22 @@ def run(
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         x = torch.empty(example.shape, dtype=example.dtype, device=example.device)
         values.set(x, translator.t.input())
-        made = found = None
-        with contextlib.suppress(_Ended):
+        found: list[Any] = []  # what the module to end with returned, call by call
+        try:
             if traced is not None:
-                runner = _interpreter(torch, traced, recorder, values, translator, layer)
+                runner = _interpreter(torch, traced, recorder, values, translator, layer, found)
                 made = runner.run(x)
-                found = runner.found
             else:
-                made, found = _hooked(torch, module, x, recorder, values, translator, layer)
-    if found is None and layer is not None:
+                made = _hooked(torch, module, x, recorder, values, translator, layer, found)
+            results = [values.get(v) for v in _leaves(torch, made)]
+        except _Ended:
+            results = []
+        except Exception:
+            if not found:  # what comes after the module to end with may fail
+                raise
+    if layer is not None and not found:
         raise InputError(f"layer: {layer!r} is not called as a module of its own")
-    made = made if found is None else found
-    translator.finish([values.get(v) for v in _leaves(torch, made)])
+    translator.finish(found[-1] if found else results)
 
 
 def _hooked(
@@ -86,11 +97,11 @@ def _hooked(
     values: Values,
     translator: Translator,
     layer: str | None,
-) -> tuple[Any, Any]:
+    found: list[Any],
+) -> Any:
     """Run a module with hooks that say where it is."""
     paths = {m: path for path, m in module.named_modules()}
     stack: list[str] = []
-    found: list[Any] = []
 
     def enter(m: Any, args: Any) -> None:
         stack.append(paths[m])
@@ -103,17 +114,16 @@ def _hooked(
         if path and given and isinstance(given[0], Traced):
             translator.name(given[0], path)
         if path and layer in (path, *translator.other_names.get(path, ())):
-            found.append(made)
+            found.append(given)
 
     hooks = [m.register_forward_pre_hook(enter) for m in paths]
     hooks += [m.register_forward_hook(leave) for m in paths]
     try:
         with recorder:
-            made = module(x)
+            return module(x)
     finally:
         for hook in hooks:
             hook.remove()
-    return made, found[-1] if found else None
 
 
 class Values:
@@ -184,6 +194,8 @@ def _recorder(torch: Any, translator: Translator, values: Values) -> Any:
             name = self.path or op.rpartition(".")[2].strip("_")
             stopped = any(isinstance(v, Stopped) for v in read)
             stopped = stopped or not translator.stop_at.isdisjoint((op, name, *self.stops))
+            if op in READS_VALUES and not stopped:
+                raise _NeedsValuesError(op)
             if op not in translator.table and not stopped:
                 raise unknown_operation(op, where, translator.table)
             try:
@@ -201,11 +213,11 @@ def _recorder(torch: Any, translator: Translator, values: Values) -> Any:
                     if writes:
                         shared_by = argument(key, i, args, kwargs)
                         values.change(shared_by, LayerError(f"{op} at {where}: {_OLDER}"))
-            if declared:  # never run: its row says what shape it makes
-                shape = value.shape if isinstance(value, Traced) else ()
-                made = torch.empty(shape)
-                results = [made]
             many = isinstance(value, list | tuple)
+            if declared:  # never run: its row says what shapes it makes
+                like = _leaves(torch, [args, kwargs])[0]
+                results = [like.new_empty(v.shape) for v in (value if many else [value])]
+                made = results if many else results[0]
             parts = list(value) if many else [value] * len(results)
             for tensor, part in zip(results, parts, strict=False):
                 if isinstance(tensor, torch.Tensor):
@@ -222,10 +234,9 @@ def _interpreter(
     values: Values,
     translator: Translator,
     layer: str | None,
+    found: list[Any],
 ) -> Any:
     class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, no-untyped-call, unused-ignore]
-        found: Any = None
-
         def run_node(self, node: Any) -> Any:
             if node.op not in ("call_function", "call_module", "call_method"):
                 return super().run_node(node)
@@ -236,16 +247,16 @@ def _interpreter(
             recorder.stops = [*stack, module]
             with recorder:
                 made = super().run_node(node)
-            if module:
-                for v in _leaves(torch, made)[:1]:
-                    value = values.get(v)
-                    if isinstance(value, Traced):
-                        translator.name(value, module)
+            given = [values.get(v) for v in _leaves(torch, made)]
+            if module and given and isinstance(given[0], Traced):
+                translator.name(given[0], module)
             if module and layer in (module, *translator.other_names.get(module, ())):
-                self.found = made
+                found.append(given)
             return made
 
-    return Interpreter(traced)
+    interpreter = Interpreter(traced)
+    interpreter.extra_traceback = False  # which it would write into the messages of errors
+    return interpreter
 
 
 def _symbolic_trace(torch: Any, module: Any) -> Any:
@@ -297,6 +308,9 @@ def fallback(
         traced = _symbolic_trace(torch, module)
     except Exception:
         traced = None
+    called = set() if traced is None else {node.target for node in traced.graph.nodes}
+    if layer is not None and layer not in called:
+        traced = None  # which keeps no calls but those of the modules of torch.nn
     translator = start()
     try:
         run(torch, module, traced, example, translator, layer)

@@ -7,7 +7,7 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from erfgraph.errors import (
@@ -101,7 +101,7 @@ def from_torch(
     stops = frozenset((stop_at,) if isinstance(stop_at, str) else stop_at)
     modules = dict(module.named_modules(remove_duplicate=False))
     if layer is not None and layer not in modules:
-        raise unknown_name("layer", layer, modules)
+        raise unknown_name("layer", layer, filter(None, modules))
     paths = _other_paths(modules)
     table = declared(TABLE, ops)
     label = name or type(module).__name__
@@ -118,7 +118,16 @@ def from_torch(
             done = fallback(torch, module, example, start, layer, failure)
         else:
             done = _translated(torch, program, start, layer)
+    _check_stops(stops - done.met, modules)
     return done.finished(label)
+
+
+def _check_stops(unmet: Iterable[str], modules: Mapping[str, Any]) -> None:
+    """Refuse a module to stop at that there is not; an operation may well be missing."""
+    first = {path.partition(".")[0] for path in modules}
+    for stop in unmet:
+        if stop not in modules and ("." not in stop or stop.partition(".")[0] in first):
+            raise unknown_name("stop_at", stop, filter(None, modules))
 
 
 def _torch() -> Any:

@@ -37,6 +37,8 @@ class Translator:
         Whether the shapes of results that it is given are known in full.
     other_names : mapping of str to sequence of str
         Other paths of a module that stands in several places of a model.
+    met : set of str
+        Those of `stop_at` that there were.
     done : dict
         How often each operation was translated.
     notes : list of str
@@ -48,6 +50,7 @@ class Translator:
     stop_at: frozenset[str] = frozenset()
     exact: bool = False
     other_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
     done: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -95,6 +98,7 @@ class Translator:
             return stopped
         for stop in (op, name, *stops):
             if stop in self.stop_at:
+                self.met.add(stop)
                 return Stopped(stop)
         row = self.table.get(op)
         weighs = getattr(row, "weighs", None)

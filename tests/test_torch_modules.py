@@ -10,6 +10,7 @@ from modules import check_shapes
 from modules_blocks import MODULES as BLOCKS
 
 import erfgraph as eg
+from erfgraph.importers.rows import transparent
 from erfgraph.importers.torch_ops import TABLE
 from erfgraph.importers.translate import Translator
 
@@ -65,3 +66,11 @@ def test_every_row_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for case in MODULES.values():
         eg.from_torch(case.make(), case.shape)
     assert set(TABLE) - done - set(UNREACHED) == set()
+
+
+def test_a_wrong_row_is_seen() -> None:
+    case = MODULES["residual blocks"]
+    module = case.make()
+    net = eg.from_torch(module, case.shape, ops={"aten.add": transparent})
+    found = eg.importance(net).values
+    assert not np.array_equal(found, collapsed(module, case.shape))

@@ -503,6 +503,53 @@ add(
     (mixed, linear(96, 96), linear(4, 4)),
 )
 add(
+    "mixer of hidden tokens",
+    PLANE,
+    (mixed, lambda: nn.Sequential(nn.Linear(96, 7), nn.Linear(7, 96)), linear(4, 4)),
+)
+
+
+def mixed_in_windows(x: Any, mix: Any) -> Any:
+    """Every window of 4 by a matrix of its tokens, as Swin-MLP has it."""
+    windows = x.view(1, 4, 2, 4, 3, 4).permute(0, 2, 4, 1, 3, 5).reshape(6, 4, 16)
+    made = mix(windows).view(1, 2, 3, 4, 4, 4).permute(0, 3, 1, 4, 2, 5)
+    return made.reshape(1, 4, 8, 12)
+
+
+add(
+    "mixed in windows",
+    PLANE,
+    (mixed_in_windows, linear(16, 16)),
+    (lambda x: F.interpolate(F.avg_pool2d(x, 4), scale_factor=4),),
+)
+add(
+    "linear to other sizes",
+    PLANE,
+    (lambda x, c, a, b, d: d(b(a(c(x)))), conv3(2), linear(12, 5), linear(5, 9), conv3(2)),
+)
+add(
+    "linear of columns",
+    PLANE,
+    (lambda x, c, a: a(c(x).transpose(2, 3)).transpose(2, 3), conv3(2), linear(8, 6)),
+)
+add(
+    "halves of shuffled pixels",
+    PLANE,
+    (
+        lambda x, c: torch.cat(
+            [c(F.pixel_shuffle(x, 2)[..., :12]), F.pixel_shuffle(x, 2)[..., 12:]], 3
+        ),
+        conv(2, 1, 1),
+    ),
+)
+add("one channel many times", PLANE, (lambda x, c: c(x).repeat(1, 3, 1, 1), conv(2, 4, 1)))
+add("one channel for all", PLANE, (lambda x, c: c(x).expand(-1, 3, -1, -1), conv(2, 4, 1)))
+add(
+    "a gate that a linear layer made of columns",
+    PLANE,
+    (lambda x, a, c: (lambda y: y * c(y).sigmoid())(a(x)), linear(12, 12), conv(2, 4, 1)),
+)
+add(
     "linear along each axis",
     PLANE,
     (

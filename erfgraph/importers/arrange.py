@@ -242,14 +242,19 @@ def laid_out(t: Tracer, v: Traced) -> Traced:
     n = len(v.map.shape)
     if v.late or v.keys is not None or isinstance(v, Pieces) or v.ndim != n + 2 or v.dims[0]:
         return v
-    for axis, size in enumerate(v.map.shape):
-        own = [a.axis for a in v.dims[axis + 2] if is_spatial(a)]
-        if own[:1] != [axis] and (own or size > 1):
-            return v
     spatial = range(2, n + 2)
-    if is_plain(v, spatial) and not any(map(is_spatial, v.dims[1])):
+    held = [a.axis for d in spatial for a in v.dims[d][:1] if is_spatial(a)]
+    if len(set(held)) < len(held) or any(
+        size > 1 and axis not in held for axis, size in enumerate(v.map.shape)
+    ):
         return v
-    return settle(t, v, 1, spatial)
+    if any(map(is_spatial, v.dims[1])) or not is_plain(v, spatial):
+        v = settle(t, v, 1, spatial)
+    if any(a.axis == REPEAT for a in v.dims[1]):
+        order = channel_order(v.dims[1])
+        dims = (v.dims[0], channels(len(order)), *v.dims[2:])
+        return Traced(t.view(v.map, order), dims)
+    return v
 
 
 # --- layers that slide a window -----------------------------------------------------------

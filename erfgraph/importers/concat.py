@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from erfgraph.channels import Channels
+from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import layout, ragged
-from erfgraph.importers.arrange import free_axes, is_plain, settle
+from erfgraph.importers.arrange import free_axes, is_plain, laid_out, settle
 from erfgraph.importers.layout import (
     CHANNEL,
     REPEAT,
@@ -45,6 +47,10 @@ def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     of_channels = all(a.axis in (CHANNEL, REPEAT) for v in reals for a in v.dims[d])
     if of_channels and not all(_is_missing_axis(v, d) for v in reals):
         return _of_channels(t, kept, d)
+    if any(not is_plain(v, [d]) for v in reals):  # a pixel shuffle before it
+        with suppress(LayerError):
+            kept = [laid_out(t, v) if isinstance(v, Traced) else v for v in kept]
+            reals = [v for v in kept if isinstance(v, Traced)]
     different = len({v.dims[d][0].axis for v in reals if v.dims[d]}) > 1  # rows, then columns
     if different or any(v.dims[d] and not is_plain(v, [d]) for v in reals):
         return ragged.row_of(in_a_row(d, kept))

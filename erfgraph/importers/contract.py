@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import moves, ragged
 from erfgraph.importers.layout import (
     REPEAT,
@@ -17,12 +18,16 @@ from erfgraph.importers.layout import (
     is_channel,
     is_spatial,
     joined,
+    repeats,
     row_major,
     size_of,
+    whole,
 )
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
 from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
+
+FEW = 8  # copies up to which a sum of them is an addition of so many terms
 
 
 def contract(
@@ -39,7 +44,9 @@ def contract(
     how : {"linear", "avg_pool", "max_pool"}
         Whether a weighted sum makes each of some features, or a pool is taken.
     features : int, optional
-        For ``"linear"``: how many; they stand in the last of the dimensions.
+        For ``"linear"``: how many; they stand in the last of the dimensions. What reads
+        positions only, beside channels in other dimensions, makes positions again (the mixing
+        of tokens): all of them are the same sum.
 
     Returns
     -------
@@ -52,30 +59,37 @@ def contract(
     v = t.real(v)
     if v.keys is not None:
         return _among_heads(v, reduced, features)
+    stays = how == "linear" and _stays_positions(v, reduced)
+    for d in reduced:
+        if _holds_copies(v, d):
+            v = copies_read(t, v, d)
     atoms = [a for d in reduced for a in v.dims[d]]
     kept = [a for d, dim in enumerate(v.dims) if d not in reduced for a in dim]
     groups = [a for a in kept if is_channel(a)]
-    mixed = [a for a in atoms if is_channel(a)]
+    mixed = [a for a in atoms if a.axis < 0]
     n = math.prod(a.size for a in groups)
+    of_each = 1 if stays else features or 1
     x = t.view(v.map, channel_order([*groups, *mixed]))
     dims = [() if d in reduced else dim for d, dim in enumerate(v.dims)]
     digits = [a for a in atoms if is_spatial(a)]
+    spaced = None
     if digits:
         kernel, dilation, dims = _windows(v, digits, dims)
         full = [k == size for k, size in zip(kernel, x.shape, strict=True)]
         stride = [k if d == 1 else 1 for k, d in zip(kernel, dilation, strict=True)]
         spaced = tidy(dilation) if any(d > 1 for d in dilation) else None
         if how == "linear" and all(full) and n == 1:
-            x = t.add("linear", x, channels=features)
+            x = t.add("linear", x, between=stays, channels=of_each)
         elif how == "linear":
             x = t.add(
                 "conv",
                 x,
+                between=stays,
                 kernel=tidy(kernel),
                 stride=tidy(stride),
                 dilation=spaced,
                 groups=n,
-                channels=n * (features or 1),
+                channels=n * of_each,
             )
         elif all(full):
             x = t.add("global_pool", x, between=bool(mixed))
@@ -89,12 +103,41 @@ def contract(
                 dilation=spaced,
             )
     elif how == "linear":
-        x = t.add("conv", x, kernel=1, groups=n, channels=n * (features or 1))
+        x = t.add("conv", x, kernel=1, groups=n, channels=n * of_each)
+    if stays:
+        grown = _as_positions(t, v, x, reduced, features or 1, spaced is not None)
+        if grown is not None:
+            return grown
+        dims[reduced[-1]] = repeats(features or 1)
+        return Traced(x, row_major(dims)[0])
     if how == "linear":
-        dims[reduced[-1]] = channels(features or 1)
+        dims[reduced[-1]] = channels(of_each)
     elif mixed:
         x = t.add("channel_pool", x, channels=n)
     return Traced(x, row_major(dims)[0])
+
+
+def _as_positions(
+    t: Tracer, v: Traced, x: FeatureMap, reduced: Sequence[int], features: int, spaced: bool
+) -> Traced | None:
+    """What a linear layer made of positions, at positions of the axes that it was made of.
+
+    All of them are the same sum, `x`. None where the axes do not hold as many.
+    """
+    d, *others = reversed(reduced)
+    atoms = v.dims[d]
+    axis = atoms[0].axis if atoms else REPEAT
+    if others or axis < 0:
+        return None
+    size, dims = list(v.map.shape), list(v.dims)
+    if atoms == whole(axis, size[axis]):
+        size = list(x.shape)
+        size[axis] = features
+        dims[d] = whole(axis, features)
+    elif spaced or features != size_of(atoms) or any(a.axis == REPEAT for a in atoms):
+        return None
+    grown = x if x.shape == tuple(size) else t.add("upsample", x, size=tidy(size))
+    return Traced(grown, row_major(dims)[0])
 
 
 def _of_rows(
@@ -232,4 +275,30 @@ def copies_read(t: Tracer, v: Traced, d: int) -> Traced:
         return v
     dims = list(v.dims)
     dims[d] = tuple(a for a in v.dims[d] if a.axis != REPEAT)
-    return replace(v, map=t.add("add", *[v.map] * n), dims=tuple(dims))
+    if n <= FEW:
+        return replace(v, map=t.add("add", *[v.map] * n), dims=tuple(dims))
+    times = tidy([n, *[1] * (len(v.map.shape) - 1)])
+    x = t.add("upsample", v.map, between=True, scale=times)
+    each = {"groups": x.channels, "channels": x.channels}
+    x = t.add("conv", x, between=True, kernel=times, stride=times, **each)
+    return replace(v, map=x, dims=tuple(dims))
+
+
+def _holds_copies(v: Traced, d: int) -> bool:
+    """Whether a dimension holds copies of positions; copies beside channels are channels."""
+    standard = v.ndim == len(v.map.shape) + 2 and not v.dims[0]
+    of_channels = any(map(is_channel, v.dims[d])) or (standard and d == 1)
+    return not of_channels and any(a.axis == REPEAT for a in v.dims[d])
+
+
+def _stays_positions(v: Traced, reduced: Sequence[int]) -> bool:
+    """Whether what a linear layer makes of these dimensions is positions, not features."""
+    atoms = [a for d in reduced for a in v.dims[d]]
+    if v.ndim < 3 or not atoms or any(map(is_channel, atoms)):
+        return False
+    if any(is_channel(a) for d, dim in enumerate(v.dims) if d not in reduced for a in dim):
+        return all(is_spatial(a) or _holds_copies(v, d) for d in reduced for a in v.dims[d])
+    # of one channel: patches become features, whole axes stay axes
+    digits = [a for a in atoms if is_spatial(a)]
+    sizes = {a.axis: size_of(tuple(b for b in digits if b.axis == a.axis)) for a in digits}
+    return v.map.channels == 1 and all(v.map.shape[axis] == n for axis, n in sizes.items())

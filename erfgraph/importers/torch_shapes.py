@@ -64,7 +64,19 @@ def squeezed(c: Call, x: Traced, d: Ints | None = None) -> Traced:
 
 def broadcast(c: Call, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     """expand, expand_as, broadcast_to."""
+    if not x.late and _is_one_channel(x) and x.ndim == len(c.shape) and c.shape[1] > 1:
+        x = _copied(c, x, c.shape[1])
     return moves.arranged(c.t, x, lambda dims: expanded(replace(x, dims=dims), c.shape).dims)
+
+
+def _is_one_channel(x: Traced) -> bool:
+    """Whether a tensor is (batch, channels, positions), of one channel."""
+    return x.ndim == len(x.map.shape) + 2 and x.map.channels == 1 and not x.dims[0] + x.dims[1]
+
+
+def _copied(c: Call, x: Traced, n: int) -> Traced:
+    """The one channel of a tensor n times."""
+    return replace(x, map=c.t.view(x.map, (0,) * n), dims=((), layout.channels(n), *x.dims[2:]))
 
 
 def repeated(c: Call, x: Traced, times: Sequence[int]) -> Traced:
@@ -75,7 +87,9 @@ def repeated(c: Call, x: Traced, times: Sequence[int]) -> Traced:
     for d, n in enumerate([1] * (len(full) - len(times)) + list(times)):
         if n == 1:
             continue
-        if full[d] > 1:
+        if d == 1 and _is_one_channel(x):
+            x = _copied(c, x, n)
+        elif full[d] > 1:
             x = concat_copies(c, x, d, n)
         else:
             x = replace(x, dims=(*x.dims[:d], layout.repeats(n), *x.dims[d + 1 :]))

@@ -542,6 +542,29 @@ add(
         conv(2, 1, 1),
     ),
 )
+
+
+def by_hand(x: Any) -> Any:
+    """A pixel shuffle."""
+    return x.view(1, 1, 2, 2, 8, 12).permute(0, 1, 4, 2, 5, 3).reshape(1, 1, 16, 24)
+
+
+SHUFFLED: dict[str, tuple[Any, ...]] = {
+    "a product": (lambda x, c: x * c(x), conv(2, 1, 1)),
+    "a stack": (lambda x, c: torch.stack([c(x), x], 2).sum(2), conv(2, 1, 1)),
+    "padding": (lambda x, c: c(F.pad(x, (1, 0, 2, 1), "reflect")), conv(2, 1, 1)),
+    "every other": (lambda x, c: c(x)[..., 1::2] + x[..., ::2], conv(2, 1, 1)),
+    "a roll": (lambda x, c: c(x.roll(1, 2)) + x, conv(2, 1, 1)),
+    "linear": (lambda x, c, a: a(c(x)) + a(x), conv(2, 1, 1), linear(24, 24)),
+    "windows": (lambda x, v: F.interpolate(F.avg_pool2d(v(x), 4), scale_factor=4), conv(2, 1, 1)),
+}
+for said, (rest, *layers) in SHUFFLED.items():
+    add(
+        f"shuffled by hand, then {said}",
+        PLANE,
+        (lambda x, *given, r=rest: r(by_hand(x), *given), *layers),
+        (lambda x, *given, r=rest: r(F.pixel_shuffle(x, 2), *given), *layers),
+    )
 add("one channel many times", PLANE, (lambda x, c: c(x).repeat(1, 3, 1, 1), conv(2, 4, 1)))
 add("one channel for all", PLANE, (lambda x, c: c(x).expand(-1, 3, -1, -1), conv(2, 4, 1)))
 add(

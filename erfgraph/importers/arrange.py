@@ -243,6 +243,8 @@ def laid_out(t: Tracer, v: Traced) -> Traced:
     if v.late or v.keys is not None or isinstance(v, Pieces) or v.ndim != n + 2 or v.dims[0]:
         return v
     spatial = range(2, n + 2)
+    if any(v.dims[d] and all(map(is_channel, v.dims[d])) for d in spatial):
+        return v  # heads, or channels last
     held = [a.axis for d in spatial for a in v.dims[d][:1] if is_spatial(a)]
     if len(set(held)) < len(held) or any(
         size > 1 and axis not in held for axis, size in enumerate(v.map.shape)
@@ -255,6 +257,14 @@ def laid_out(t: Tracer, v: Traced) -> Traced:
         dims = (v.dims[0], channels(len(order)), *v.dims[2:])
         return Traced(t.view(v.map, order), dims)
     return v
+
+
+def apart(t: Tracer, v: Traced) -> Traced:
+    """The same tensor, `laid_out` where it can be."""
+    try:
+        return laid_out(t, v)
+    except LayerError:
+        return v
 
 
 # --- layers that slide a window -----------------------------------------------------------

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from erfgraph.channels import Channels
-from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import layout, ragged
-from erfgraph.importers.arrange import free_axes, is_plain, laid_out, settle
+from erfgraph.importers.arrange import apart, free_axes, is_plain, settle
 from erfgraph.importers.layout import (
     CHANNEL,
     REPEAT,
@@ -48,9 +46,8 @@ def concat(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     if of_channels and not all(_is_missing_axis(v, d) for v in reals):
         return _of_channels(t, kept, d)
     if any(not is_plain(v, [d]) for v in reals):  # a pixel shuffle before it
-        with suppress(LayerError):
-            kept = [laid_out(t, v) if isinstance(v, Traced) else v for v in kept]
-            reals = [v for v in kept if isinstance(v, Traced)]
+        kept = [apart(t, v) if isinstance(v, Traced) else v for v in kept]
+        reals = [v for v in kept if isinstance(v, Traced)]
     different = len({v.dims[d][0].axis for v in reals if v.dims[d]}) > 1  # rows, then columns
     if different or any(v.dims[d] and not is_plain(v, [d]) for v in reals):
         return ragged.row_of(in_a_row(d, kept))
@@ -85,6 +82,8 @@ def stack(t: Tracer, values: Sequence[Traced | Constant], d: int) -> Traced:
     """Tensors side by side along a new dimension."""
     first = next(v for v in values if isinstance(v, Traced))
     d %= first.ndim + 1
+    if any(isinstance(v, Traced) and v.dims != first.dims for v in values):
+        values = [apart(t, t.real(v)) if isinstance(v, Traced) else v for v in values]
     raised: list[Traced | Constant] = [
         unsqueeze(t, v, d) if isinstance(v, Traced) else Constant((*v.shape[:d], 1, *v.shape[d:]))
         for v in values
@@ -181,8 +180,11 @@ def pad(t: Tracer, v: Traced, sides: Sequence[tuple[int, int]], mode: str = "zer
         if before < 0 or after < 0:
             v = take(t, v, d, range(max(-before, 0), v.shape[d] - max(-after, 0)))
     grown = [(max(before, 0), max(after, 0)) for before, after in sides]
+    v = apart(t, v) if any(any(pair) for pair in grown[2:]) else v
+    standard = v.ndim == len(v.map.shape) + 2 and not v.dims[0]
     for d, (before, after) in enumerate(grown):
-        if (before or after) and v.dims[d] and all(is_channel(a) for a in v.dims[d]):
+        of_channels = all(is_channel(a) for a in v.dims[d]) if v.dims[d] else standard and d == 1
+        if (before or after) and of_channels:
             if mode != "zeros":
                 raise cannot(f"pad: channels in mode {mode!r}", v)
             shapes = [(*v.shape[:d], n, *v.shape[d + 1 :]) for n in (before, after)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import moves, ragged
+from erfgraph.importers.arrange import apart
 from erfgraph.importers.layout import (
     REPEAT,
     Atom,
@@ -59,6 +60,8 @@ def contract(
     v = t.real(v)
     if v.keys is not None:
         return _among_heads(v, reduced, features)
+    if max(reduced) > 1:
+        v = apart(t, v)  # a pixel shuffle before it
     stays = how == "linear" and _stays_positions(v, reduced)
     for d in reduced:
         if _holds_copies(v, d):
@@ -294,11 +297,15 @@ def _holds_copies(v: Traced, d: int) -> bool:
 def _stays_positions(v: Traced, reduced: Sequence[int]) -> bool:
     """Whether what a linear layer makes of these dimensions is positions, not features."""
     atoms = [a for d in reduced for a in v.dims[d]]
-    if v.ndim < 3 or not atoms or any(map(is_channel, atoms)):
+    if not atoms or any(map(is_channel, atoms)):
         return False
     if any(is_channel(a) for d, dim in enumerate(v.dims) if d not in reduced for a in dim):
         return all(is_spatial(a) or _holds_copies(v, d) for d in reduced for a in v.dims[d])
     # of one channel: patches become features, whole axes stay axes
     digits = [a for a in atoms if is_spatial(a)]
     sizes = {a.axis: size_of(tuple(b for b in digits if b.axis == a.axis)) for a in digits}
-    return v.map.channels == 1 and all(v.map.shape[axis] == n for axis, n in sizes.items())
+    return (
+        v.ndim > 2
+        and v.map.channels == 1
+        and all(v.map.shape[axis] == n for axis, n in sizes.items())
+    )

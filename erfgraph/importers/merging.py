@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import layout, ragged
-from erfgraph.importers.arrange import expanded, laid_out, settle
+from erfgraph.importers.arrange import apart, expanded, laid_out, settle
 from erfgraph.importers.layout import (
     REPEAT,
     Atom,
@@ -72,6 +72,16 @@ def meet(t: Tracer, values: Sequence[Traced], front: int | None = None) -> Met:
     LayerError
         If one tensor has positions where another has others.
     """
+    try:
+        return _met(t, values, front)
+    except LayerError:
+        others = [apart(t, v) for v in values]
+        if all(a is b for a, b in zip(values, others, strict=True)):
+            raise
+        return _met(t, others, front)
+
+
+def _met(t: Tracer, values: Sequence[Traced], front: int | None) -> Met:
     ndim = max(v.ndim for v in values)
     values = [replace(v, dims=aligned(v.dims, ndim)) for v in values]
     if _disagree([v.dims for v in values]):

@@ -10,6 +10,7 @@ from erfgraph.channels import Channels
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers import layout, ragged
+from erfgraph.importers.arrange import apart
 from erfgraph.importers.layout import (
     CHANNEL,
     REPEAT,
@@ -50,6 +51,8 @@ def reshape(t: Tracer, v: Traced, shape: Sequence[int]) -> Traced:
     """The same elements in row-major order under another shape (one of it may be -1)."""
     if isinstance(v, Pieces):
         return ragged.reshaped(t, v, shape, reshape)
+    if not v.late and any(map(is_channel, layout.atoms_of(v.dims[2:]))):
+        v = apart(t, v)  # a pixel shuffle before it
     return arranged(t, v, lambda dims: layout.reshape(dims, shape))
 
 
@@ -97,7 +100,13 @@ def take(t: Tracer, v: Traced, d: int, picked: range) -> Traced:
         return _with(v, d, repeats(len(picked)))
     if all(a.axis in (CHANNEL, REPEAT) for a in dim):
         return take_channels(t, v, d, picked)
-    return _take_positions(t, v, d, picked)
+    try:
+        return _take_positions(t, v, d, picked)
+    except LayerError:
+        other = apart(t, v)
+        if other is v:
+            raise
+        return take(t, other, d, picked)
 
 
 def take_channels(t: Tracer, v: Traced, d: int, picked: Sequence[int]) -> Traced:
@@ -216,6 +225,8 @@ def roll(t: Tracer, v: Traced, shifts: Sequence[int], at: Sequence[int]) -> Trac
         n = v.shape[d]
         if shift % n == 0:
             continue
+        if not all(is_channel(a) for a in v.dims[d]):
+            v = apart(t, v)
         dim = v.dims[d]
         if all(is_channel(a) for a in dim):
             v = take_channels(t, v, d, [(i - shift) % n for i in range(n)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from erfgraph.errors import LayerError
 from erfgraph.importers import layout, moves
-from erfgraph.importers.arrange import expanded
+from erfgraph.importers.arrange import apart, expanded
 from erfgraph.importers.concat import concat, stack
 from erfgraph.importers.rows import (
     Call,
@@ -251,7 +251,7 @@ def pixel_shuffled(c: Call, x: Traced, r: int) -> Traced:
     n = len(batch)
     v = moves.reshape(c.t, x, (*batch, channels // r**2, r, r, h, w))
     v = moves.permute(c.t, v, [*range(n), n, n + 3, n + 1, n + 4, n + 2])
-    return moves.reshape(c.t, v, c.shape)
+    return apart(c.t, moves.reshape(c.t, v, c.shape))
 
 
 def pixel_unshuffled(c: Call, x: Traced, r: int) -> Traced:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from erfgraph.errors import LayerError
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
-from erfgraph.importers.arrange import arrange, is_plain, laid_out, window
+from erfgraph.importers.arrange import apart, arrange, is_plain, window
 from erfgraph.importers.concat import pad
 from erfgraph.importers.rows import (
     Call,
@@ -44,8 +43,7 @@ def convolution(
     n = len(weight.shape) - 2
     spatial = range(x.ndim - n, x.ndim)
     if any(a.axis < 0 for d in spatial for a in x.dims[d]):  # a pixel shuffle before it
-        with contextlib.suppress(LayerError):
-            x = laid_out(c.t, x)
+        x = apart(c.t, x)
     plain = x.keys is None and is_plain(x, spatial)
     if not plain and groups == 1 and _pointwise(weight.shape[2:], stride, padding):
         # over positions in any arrangement, attention weights among them
@@ -351,17 +349,21 @@ def _scales(given: Sequence[Any], named: dict[str, Any]) -> list[float] | None:
 # --- padding ------------------------------------------------------------------------------
 
 
-def padded(c: Call, x: Traced, pads: Sequence[int], mode: str = "constant", *value: Any) -> Traced:
+def padded(
+    c: Call, x: Traced, pads: Sequence[int], mode: str = "constant", *value: Any
+) -> Traced | Constant:
     """pad: pairs from the last dimension on."""
     pairs = list(zip(pads[::2], pads[1::2], strict=True))
     sides = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+    if any(n + min(a, 0) + min(b, 0) <= 0 for n, (a, b) in zip(x.shape, sides, strict=True)):
+        return Constant(c.shape)  # nothing is left but what was put around it
     return pad(c.t, x, sides, PAD_MODES[mode])
 
 
 def padded_by(mode: str) -> Row:
     """reflection_pad, replication_pad and the like."""
 
-    def row(c: Call, x: Traced, pads: Sequence[int], *value: Any) -> Traced:
+    def row(c: Call, x: Traced, pads: Sequence[int], *value: Any) -> Result:
         return padded(c, x, pads, mode)
 
     return row

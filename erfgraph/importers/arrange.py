@@ -228,11 +228,12 @@ def free_axes(v: Traced, spatial: Sequence[int]) -> tuple[int | None, ...]:
     return _fill_axes(v.map.shape, axes, others, [v.dims[d] for d in spatial])
 
 
-def laid_out(t: Tracer, v: Traced) -> Traced:
+def laid_out(t: Tracer, v: Traced, heads: bool = True) -> Traced:
     """What a model or module returns as (batch, channels, positions), as a map laid out so.
 
     A pixel shuffle at the end, say, of which no layer has made positions yet. Other tensors
-    stay as they are.
+    stay as they are; so do those with a dimension of channels behind the first, as heads or
+    channels last are, unless it is known that there are no `heads`.
 
     Raises
     ------
@@ -243,8 +244,8 @@ def laid_out(t: Tracer, v: Traced) -> Traced:
     if v.late or v.keys is not None or isinstance(v, Pieces) or v.ndim != n + 2 or v.dims[0]:
         return v
     spatial = range(2, n + 2)
-    if any(v.dims[d] and all(map(is_channel, v.dims[d])) for d in spatial):
-        return v  # heads, or channels last
+    if heads and any(v.dims[d] and all(map(is_channel, v.dims[d])) for d in spatial):
+        return v
     held = [a.axis for d in spatial for a in v.dims[d][:1] if is_spatial(a)]
     if len(set(held)) < len(held) or any(
         size > 1 and axis not in held for axis, size in enumerate(v.map.shape)

@@ -171,7 +171,7 @@ class Translator:
         traced = [v.largest if isinstance(v, Pieces) else v for v in kept if isinstance(v, Traced)]
         made = [self.t.real(v) for v in traced if v.keys is None]
         if made:
-            first = laid_out(self.t, made[0]).map
+            first = laid_out(self.t, made[0], heads=False).map
             if self.t.net.output is not first:
                 self.t.net.identity(first)
 

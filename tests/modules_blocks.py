@@ -311,15 +311,30 @@ add(
 )
 
 
-def linear_attention(x: Any, qkv: Any) -> Any:
-    q, k, v = qkv(tokens(x)).chunk(3, -1)
-    return to_map(q.softmax(-1) @ (k.softmax(1).transpose(1, 2) @ v))
+def linear_attention(x: Any, qkv: Any, token: Any = None) -> Any:
+    """Attention without a softmax over pairs, beside a class token if there is one."""
+    x = tokens(x)
+    if token is not None:
+        x = torch.cat([token.weight[None], x], 1)
+    q, k, v = qkv(x).chunk(3, -1)
+    made = q @ (k.softmax(1).transpose(1, 2) @ v)
+    return to_map(made if token is None else made[:, 1:])
 
 
-def like_linear_attention(x: Any, qkv: Any) -> Any:
+def like_linear_attention(x: Any, qkv: Any, of_q: Any, of_k: Any, of_v: Any) -> Any:
+    """Each product as an addition; v's channels are read as often, though by other ones."""
     q, k, v = qkv(tokens(x)).chunk(3, -1)
-    total = F.adaptive_avg_pool2d(to_map(v), 1) + F.adaptive_avg_pool2d(to_map(k), 1)
-    return to_map(q) + total.expand(-1, -1, 8, 12)
+    return to_map(of_q(q) + of_k(k.sum(1, keepdim=True)) + of_v(v.sum(1, keepdim=True)))
+
+
+LIKE = (like_linear_attention, linear(4, 12), linear(4, 4), linear(4, 4), linear(4, 4))
+add("linear attention", PLANE, (linear_attention, linear(4, 12)), LIKE)
+add(
+    "linear attention beside a class token",
+    PLANE,
+    (linear_attention, linear(4, 12), linear(4, 1, bias=False)),
+    LIKE,
+)
 
 
 def by_einsum(x: Any, qkv: Any) -> Any:

@@ -87,14 +87,39 @@ def _scores(a: Traced, b: Traced, cols: Dim) -> Traced:
 def _product_of_rows(t: Tracer, a: Traced, b: Traced) -> Traced:
     if isinstance(a, PieceWeights):
         return attended(t, a.queries, b)
+    if isinstance(a, Pieces) and isinstance(b, Pieces) and a.d == a.ndim - 1 and b.d == b.ndim - 2:
+        both = zip(a.parts, b.parts, strict=True)
+        found = [_bilinear_part(t, *pair) for pair in both if any(map(_is_traced, pair))]
+        return added(t, found)
     if isinstance(b, Pieces) and b.d == b.ndim - 2:  # weights of a constant query
         return attended(t, Constant(a.shape), b)
+    if isinstance(a, Pieces) and a.d == a.ndim - 2 and not _has_positions(b):
+        return ragged.row_of(in_a_row(a.d, [_bilinear_part(t, part, b) for part in a.parts]))
     of_queries = not isinstance(a, Pieces) or a.d == a.ndim - 2
     of_keys = not isinstance(b, Pieces) or b.d == b.ndim - 1
     if not of_queries or not of_keys or a.keys is not None or b.keys is not None:
         raise cannot("a product over positions of different maps", a)
     batch = layout.aligned(a.dims[:-2], max(a.ndim, b.ndim) - 2)
     return PieceWeights(a.map, (*batch, a.dims[-2], b.dims[-1]), keys=b.map, queries=a)
+
+
+def _is_traced(v: Traced | Constant) -> bool:
+    return isinstance(v, Traced)
+
+
+def _has_positions(v: Traced) -> bool:
+    """Whether a matrix has positions, of one map or several; else it has channels only."""
+    return isinstance(v, Pieces) or any(map(is_spatial, (*v.dims[-2], *v.dims[-1])))
+
+
+def _bilinear_part(t: Tracer, a: Traced | Constant, b: Traced | Constant) -> Traced:
+    """A product of parts of rows, of which one may be a constant."""
+    if isinstance(a, Traced) and isinstance(b, Traced):
+        return _bilinear(t, a, b)
+    if isinstance(a, Traced):
+        return contract(t, a, [-1], "linear", b.shape[-1])
+    assert isinstance(b, Traced)
+    return contract(t, b, [-2], "linear", a.shape[-2])
 
 
 def _bilinear(t: Tracer, a: Traced, b: Traced) -> Traced:

@@ -15,6 +15,7 @@ from erfgraph.importers.layout import (
     Dim,
     channels,
     is_channel,
+    is_spatial,
     whole,
 )
 from erfgraph.importers.merging import Met, meet
@@ -184,7 +185,8 @@ def pad(t: Tracer, v: Traced, sides: Sequence[tuple[int, int]], mode: str = "zer
     standard = v.ndim == len(v.map.shape) + 2 and not v.dims[0]
     for d, (before, after) in enumerate(grown):
         of_channels = all(is_channel(a) for a in v.dims[d]) if v.dims[d] else standard and d == 1
-        if (before or after) and of_channels:
+        of_tokens = mode == "zeros" and len({a.axis for a in v.dims[d] if is_spatial(a)}) > 1
+        if (before or after) and (of_channels or of_tokens):
             if mode != "zeros":
                 raise cannot(f"pad: channels in mode {mode!r}", v)
             shapes = [(*v.shape[:d], n, *v.shape[d + 1 :]) for n in (before, after)]

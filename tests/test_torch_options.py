@@ -161,8 +161,17 @@ def test_recurrent_layers_are_refused_at_once(kind: Any) -> None:
 
 
 def test_what_makes_no_feature_map() -> None:
-    for module in (nn.ReLU(), Does(lambda x: torch.zeros(1, 3, 8, 8)), Does(lambda x: None)):
+    for module in (nn.ReLU(), Does(lambda x: None)):
         assert error_of(module).endswith("makes no feature map of its input")
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [lambda x: torch.zeros(1, 3, 8, 8), lambda x: F.pad(x, (-8, 8)), lambda x: torch.ones_like(x)],
+)
+def test_what_returns_a_constant(forward: Callable[..., Any]) -> None:
+    text = error_of(nn.Sequential(conv(), Does(forward)))
+    assert text == "what the model returns does not depend on its input"
 
 
 # --- stop_at, layer -----------------------------------------------------------------------

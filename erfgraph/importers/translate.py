@@ -163,6 +163,8 @@ class Translator:
         """
         flat = list(leaves(results))
         kept = [v for v in flat if isinstance(v, Traced | Broken)]
+        if flat and all(isinstance(v, Constant) for v in flat):
+            raise InputError("what the model returns does not depend on its input")
         for i, v in enumerate(kept):
             if isinstance(v, Broken):
                 if i == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from erfgraph import channels as ch
 from erfgraph import params
 from erfgraph.channels import Channels, Mix
 from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
-from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, Part, input_shape
+from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, Part, Pass, input_shape
 from erfgraph.layers import Terms
 from erfgraph.params import Shape
 
@@ -39,6 +39,8 @@ class Made:
         What is passed on, in place of a new map.
     view : range or tuple of int, optional
         Which channels of `through` are passed on; default all, as they are.
+    passed : Pass, optional
+        An elementwise function of `through` that is passed on.
     """
 
     shape: Shape = ()
@@ -47,6 +49,7 @@ class Made:
     mixes: tuple[Mix | tuple[Part, ...], ...] = ()
     through: FeatureMap | None = None
     view: Channels | None = None
+    passed: Pass | None = None
 
 
 P = ParamSpec("P")
@@ -92,7 +95,7 @@ def layer_method(
             for key in given
             if _plain(arguments[key]) != signature.parameters[key].default
         }
-        return self._append(Layer(op, name, tuple(x.name for x in inputs), params), inputs, made)
+        return self._append(Layer(op, name, tuple(x.key for x in inputs), params), inputs, made)
 
     return call
 
@@ -181,8 +184,8 @@ class Description:
 
     @property
     def results(self) -> tuple[str, ...]:
-        """For every layer call, the name of the feature map that it returned."""
-        return tuple(m.name for m in self._results)
+        """For every layer call, the name under which what it returned is found."""
+        return tuple(m.key for m in self._results)
 
     @property
     def names(self) -> Mapping[str, FeatureMap]:
@@ -229,7 +232,7 @@ class Description:
             if layer.inputs != (before,):  # the default: the layer before
                 row["inputs"] = list(layer.inputs)
             document["layers"].append(row | dict(layer.params))
-            before = result.name
+            before = result.key
         return document
 
     # --- growing ---
@@ -239,7 +242,7 @@ class Description:
             return self[x]
         if not isinstance(x, FeatureMap):
             raise LayerError(f"{where}: x: got {x!r}, wanted a feature map of this network")
-        if self._names.get(x.name) is not x:
+        if self._names.get(x.key) is not x:
             raise LayerError(f"{where}: x: feature map {x.name!r} belongs to another network")
         return x
 
@@ -254,6 +257,10 @@ class Description:
             if made.view is not None:
                 name = name or self._free_name(layer.op)
                 result = self._viewed(name, result, made.view)
+            if made.passed is not None:
+                name = name or self._free_name(layer.op)
+                passed = (*result.passed, made.passed)
+                result = replace(result, passed=passed, key=name)
         else:
             if len(self._maps) >= MOST_MAPS:
                 raise SizeError(f"{layer.op}: a network holds at most {MOST_MAPS} feature maps")
@@ -288,7 +295,15 @@ class Description:
         view = view if x.view is None else ch.pick(x.view, view)
         base = self._maps[x.index]
         return FeatureMap(
-            name, base.shape, len(view), base.index, base.op, base.params, base.links, view
+            name,
+            base.shape,
+            len(view),
+            base.index,
+            base.op,
+            base.params,
+            base.links,
+            view,
+            x.passed,
         )
 
     def _free_name(self, op: str) -> str:
@@ -304,4 +319,4 @@ def _link(x: FeatureMap, terms: Terms, mix: Mix | tuple[Part, ...]) -> Link:
     parts = (Part(terms, mix),) if isinstance(mix, Mix) else mix
     if x.view is not None:
         parts = tuple(Part(part.terms, ch.through(part.mix, x.view)) for part in parts)
-    return Link(x.index, terms, parts)
+    return Link(x.index, terms, parts, x.passed)

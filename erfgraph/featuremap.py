@@ -18,6 +18,22 @@ LARGEST_AXIS = 1 << 31  # positions of one axis; products of two stay exact in i
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """An elementwise function that numbers pass through on their way: it makes no edge.
+
+    Attributes
+    ----------
+    kind : str
+        A row of `erfgraph.elementwise.KINDS`: an activation, a norm, a scale.
+    value : float, optional
+        Its parameter: a slope, the gain of a norm, the factor of a scale.
+    """
+
+    kind: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A share of a link in which positions and channels are joined independently."""
 
@@ -38,11 +54,14 @@ class Link:
     parts : tuple of Part
         The same with channels told apart; one part, but for layers that trade channels for
         positions (pixel shuffle).
+    passed : tuple of Pass
+        What the numbers of the map pass through before they are read, in order.
     """
 
     src: int
     terms: Terms
     parts: tuple[Part, ...] = field(repr=False)
+    passed: tuple[Pass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +85,12 @@ class FeatureMap:
     view : range or tuple of int, optional
         Where this is no map of its own but some channels of the map at `index` (a split, a
         channel shuffle): which ones, in order.
+    passed : tuple of Pass
+        Where this is the map at `index` after elementwise functions that only measures of
+        weights look at (`Network.identity` with a kind): which ones, in order.
+    key : str
+        The name under which the network finds exactly this; its `name`, but where `passed`
+        sets it apart from the map of that name.
     """
 
     name: str
@@ -76,6 +101,12 @@ class FeatureMap:
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     links: tuple[Link, ...] = field(default=(), repr=False)
     view: Channels | None = field(default=None, repr=False)
+    passed: tuple[Pass, ...] = field(default=(), repr=False)
+    key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            object.__setattr__(self, "key", self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph import channels as ch
-from erfgraph import layers, params
+from erfgraph import elementwise, layers, params
 from erfgraph.channel_layers import ChannelLayers
 from erfgraph.channels import Mix
 from erfgraph.description import Made, as_map, layer_method
@@ -187,10 +187,15 @@ class Network(ChannelLayers):
         padding: Padding = 0,
         dilation: PerAxis = 1,
         ceil_mode: bool = False,
+        count_include_pad: bool = True,
         *,
         name: str | None = None,
     ) -> Made:
-        """Add an average pool; parameters, result and errors as for `max_pool`."""
+        """Add an average pool; parameters, result and errors as for `max_pool`.
+
+        `count_include_pad` says whether padding is averaged too, as a zero (PyTorch's default),
+        or only what lies inside the map (ONNX's and Keras'); only weighted measures ask.
+        """
         return _pooled(as_map(x), kernel, stride, padding, dilation, ceil_mode)
 
     @layer_method
@@ -276,13 +281,41 @@ class Network(ChannelLayers):
         return _each(x, shape, terms)
 
     @layer_method
-    def identity(self, x: FeatureMap | str, *, name: str | None = None) -> Made:
+    def identity(
+        self,
+        x: FeatureMap | str,
+        kind: str | None = None,
+        value: float | None = None,
+        *,
+        name: str | None = None,
+    ) -> Made:
         """Pass `x` through: an activation, a normalisation, dropout, any elementwise layer.
 
-        Transparent: adds no feature map and no edge. Returns `x` itself; `name` becomes
-        another name for it.
+        Transparent: adds no feature map and no edge.
+
+        Parameters
+        ----------
+        x : FeatureMap or str
+        kind : str, optional
+            Which function it is, for the measures that look at weights: ``"relu"``,
+            ``"gelu"``, ``"batch_norm"``, ``"layer_norm"``, ``"scale"``, … (the table is
+            `erfgraph.elementwise.KINDS`). Default: one that changes nothing.
+        value : float, optional
+            Its parameter: the slope of ``"leaky_relu"``, the gain of a norm (0 for a residual
+            branch that starts at zero), the factor of ``"scale"``.
+        name : str, optional
+
+        Returns
+        -------
+        FeatureMap
+            `x` itself; with a kind, the same feature map to be read through that function.
+
+        Raises
+        ------
+        LayerError
+            If there is no such kind, or it takes no such value.
         """
-        return Made(through=as_map(x))
+        return Made(through=as_map(x), passed=elementwise.passing(kind, value))
 
     @layer_method
     def gate(

@@ -24,6 +24,7 @@ ORDER = [
     "layers",
     "channels",
     "featuremap",
+    "elementwise",
     "description",
     "channel_layers",
     "network",

@@ -136,12 +136,19 @@ PARAMS: dict[str, dict[str, Any]] = {
         "output_padding": [1, 2],
     },
     "max_pool": {"kernel": 3, "stride": 2, "padding": 1, "dilation": 2, "ceil_mode": True},
-    "avg_pool": {"kernel": 3, "stride": 2, "padding": "same", "dilation": 1, "ceil_mode": True},
+    "avg_pool": {
+        "kernel": 3,
+        "stride": 2,
+        "padding": "same",
+        "dilation": 1,
+        "ceil_mode": True,
+        "count_include_pad": False,
+    },
     "adaptive_pool": {"size": [3, 4]},
     "global_pool": {},
     "linear": {"channels": 10},
     "attention": {"window": 3, "shift": [1, 2], "dilation": [2, 1]},
-    "identity": {},
+    "identity": {"kind": "leaky_relu", "value": 0.2},
     "gate": {"inputs": ["input", "input"]},
     "upsample": {
         "scale": 1.5,
@@ -290,7 +297,7 @@ def test_a_wrong_layer_is_located(layers: list[Any], problem: str) -> None:
         for key, value in params.items()
         if key not in ("inputs", "mask") and not isinstance(value, str | bool)
         if op not in ("slice", "channel_slice")  # which may end anywhere
-        if key != "order"  # a list
+        if key not in ("order", "value")  # a list; any number
     ],
 )
 def test_numbers_beyond_any_axis(op: str, key: str, number: int) -> None:

@@ -79,6 +79,9 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
     ("conv_transpose", "output_padding", [1], "wanted less than the stride or dilation on axis 0"),
     ("max_pool", "ceil_mode", [1, 0, None, "false"], TRUTH),
     ("avg_pool", "ceil_mode", [1, 0, None, "false"], TRUTH),
+    ("avg_pool", "count_include_pad", [1, 0, None, "false"], TRUTH),
+    ("identity", "kind", ["", "ReLU", "swish", 1, ["relu"]], "wanted one of relu, relu6, "),
+    ("identity", "value", [0.5], "wanted none where no kind is given"),
     ("adaptive_pool", "size", [0, -1, 1.5, None, True, "3", [1, 0]], PER_AXIS),
     ("attention", "window", [0, -1, 1.5, True, "3", [1, 0]], PER_AXIS),
     ("attention", "dilation", [0, -1, 1.5, "3", [1, 0]], "wanted 1 where attention has no"),
@@ -133,6 +136,31 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
     ],
 ]
 CASES = [(op, key, value, wanted) for op, key, values, wanted in WRONG for value in values]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "wanted"),
+    [
+        ("relu", 0.5, "but 'relu' has no parameter"),
+        *[("scale", v, "wanted a finite number") for v in ("1", True, [1], float("nan"))],
+    ],
+)
+def test_a_kind_takes_its_own_value_only(kind: str, value: Any, wanted: str) -> None:
+    with pytest.raises(eg.LayerError, match=f"value: got .*{wanted}"):
+        made().identity("input", kind, value)
+
+
+def test_a_kind_sets_a_map_apart_only_to_those_that_read_it() -> None:
+    net = made()
+    x = net.conv(net.input, 3, name="x")
+    y = net.identity(x, "leaky_relu", name="y")
+    assert (y.name, y.key, y.index, len(net)) == ("x", "y", x.index, 2)
+    assert net["y"] is y
+    assert net["x"] is x
+    assert net.conv(x, 3).links[0].passed == ()
+    halves = net.channel_slice(net.identity(y, "batch_norm", 0.0), 0, 2)
+    passed = net.conv(halves, 3).links[0].passed
+    assert [(p.kind, p.value) for p in passed] == [("leaky_relu", 0.01), ("batch_norm", 0.0)]
 
 
 def made(shape: Any = (7, 8), channels: int = 4) -> Network:

@@ -156,6 +156,7 @@ class Description:
         self._names = {"input": self._maps[0]}
         self._counts: dict[str, int] = {}
         self._results: list[FeatureMap] = []  # what each layer call returned
+        self.init: str | None = None  # the initialisation that its authors give it, by name
         # of the model that it was imported from: how often each operation was translated
         self.operations: dict[str, int] = {}
         self.plans: dict[Any, Any] = {}  # compiled sweeps, valid for good as maps never change

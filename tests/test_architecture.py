@@ -25,6 +25,7 @@ ORDER = [
     "channels",
     "featuremap",
     "elementwise",
+    "initial",
     "description",
     "channel_layers",
     "network",

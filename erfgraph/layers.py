@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -24,12 +23,12 @@ from erfgraph import axes, params
 from erfgraph.axes import AxisMap, Dense, Sparse, Taps
 from erfgraph.errors import LayerError
 from erfgraph.params import Shape
+from erfgraph.resize import resized_axis
 
 Term = tuple[AxisMap, ...]  # one axis map per axis; the edges are their Kronecker product
 Terms = tuple[Term, ...]  # the edges are the sum of the terms; one unless a mask needs more
 
 MOST_PLACES = 1 << 14  # in the block of a pixel shuffle, each of which is joined by itself
-MOST_PHASES = 1024  # of an upsampling that is kept as one progression a phase
 
 
 # --- convolution and pooling --------------------------------------------------------------
@@ -354,51 +353,5 @@ def upsample(
     grid = params.upsample_grid(mode, align_corners, coordinates, rounding)
     ratios, sizes = params.upsample_sizes(shape, scale, size)
     return sizes, (
-        tuple(_resized_axis(n, m, r, *grid) for n, m, r in zip(shape, sizes, ratios, strict=True)),
+        tuple(resized_axis(n, m, r, *grid) for n, m, r in zip(shape, sizes, ratios, strict=True)),
     )
-
-
-@lru_cache(maxsize=1024)
-def _resized_axis(
-    n_in: int, n_out: int, ratio: Fraction, mode: str, coordinates: str, rounding: str
-) -> AxisMap:
-    if n_in == n_out and ratio == 1:
-        return axes.identity(n_in)
-    # at a whole scale, pixel centres and pixel corners have the same neighbours
-    plain = (coordinates, rounding) in (("asymmetric", "floor"), ("half_pixel", "half_up"))
-    if mode == "nearest" and plain and ratio.denominator == 1 and ratio <= MOST_PHASES:
-        f = int(ratio)  # one progression a phase: outputs i, i + f, i + 2f, … read 0, 1, 2, …
-        return Taps(n_in, n_out, tuple(axes.Run(i, f, 0, 1, n_in) for i in range(f)))
-    axes.check_entries(4 * n_out)
-    # source position as an exact fraction top / bottom
-    top, bottom = _source_positions(n_in, n_out, ratio, coordinates)
-    out = np.arange(n_out, dtype=np.int64)
-    if mode == "nearest":
-        shift = {"floor": 0, "half_up": bottom, "ceil": 2 * bottom - 2, "half_down": bottom - 1}
-        nearest = (2 * top + shift[rounding]) // (2 * bottom)
-        return axes.from_pairs(n_in, n_out, out, np.clip(nearest, 0, n_in - 1))
-    top = np.maximum(top, 0) if mode == "linear" else top
-    first, between = top // bottom, top % bottom > 0
-    # a source of weight zero is no source: on a grid point, only the point itself is read
-    offsets = (0, 1) if mode == "linear" else (-1, 0, 1, 2)
-    read = [(out, first)] + [(out[between], first[between] + o) for o in offsets if o]
-    outs = np.concatenate([o for o, _ in read])
-    srcs = np.clip(np.concatenate([s for _, s in read]), 0, n_in - 1)
-    keys = np.unique(outs * n_in + srcs)  # a border that is read twice is one source
-    return axes.from_pairs(n_in, n_out, keys // n_in, keys % n_in)
-
-
-def _source_positions(
-    n_in: int, n_out: int, ratio: Fraction, coordinates: str
-) -> tuple[np.ndarray, int]:
-    """Where each output position lies among the input's: numerators over one denominator."""
-    out = np.arange(n_out, dtype=np.int64)
-    p, q = ratio.numerator, ratio.denominator
-    if coordinates == "align_corners":
-        return out * (n_in - 1), max(n_out - 1, 1)
-    if coordinates == "asymmetric":
-        return out * q, p
-    if coordinates == "half_pixel":
-        return (2 * out + 1) * q - p, 2 * p
-    # the grids' middles coincide even where the output's size was rounded
-    return (2 * out + 1 - n_out) * q + (n_in - 1) * p, 2 * p

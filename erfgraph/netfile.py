@@ -185,7 +185,7 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
             raise InputError(f"{at}: {unknown_name('layer', name, network.names)}")
     signature = inspect.signature(method).parameters
     wanted = sum(key in signature for key in ("x", "factor"))
-    given = inputs if inputs is not None else [before.name]
+    given = inputs if inputs is not None else [before.key]
     if wanted and len(given) != wanted:
         raise InputError(f"{where}.inputs: got {len(given)}, {op} wants {wanted}")
     params = {

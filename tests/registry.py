@@ -472,6 +472,16 @@ def res2net(net: Network) -> None:
     net.conv(net.concat(*made), 1, channels=2)
 
 
+@branched((5, 4), channels=4)
+def preactivated(net: Network) -> None:
+    """A block whose branch reads its input through a norm and an activation, its skip as it is."""
+    x = net.conv(net.input, 3, padding=1)
+    y = net.identity(net.identity(x, "batch_norm", 0.5), "leaky_relu", name="act")
+    y = net.conv(net.channel_slice(y, 1), 3, padding=1, channels=4)
+    pooled = net.avg_pool(net.identity(y, "relu"), 3, 1, 1, count_include_pad=False)
+    net.identity(net.add(x, y, pooled, net["act"]), "relu")
+
+
 @branched((4, 4), channels=4, gates="follow")
 def gates_of_channels(net: Network) -> None:
     """Gates of one channel, of all channels, and of a view."""

@@ -21,6 +21,7 @@ ORDER = [
     "memory",
     "params",
     "axes",
+    "resize",
     "layers",
     "channels",
     "featuremap",

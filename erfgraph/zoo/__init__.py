@@ -76,6 +76,7 @@ def build(
         name,
         gates,
     )
+    net.init = row.init
     row.layers(net, net.input, head=head)
     return net
 

@@ -20,16 +20,14 @@ POOLED_AFTER = (0, 3, 10)
 def alexnet(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     """Five convolutions, each with a ReLU, and three overlapping max pools."""
     for i, (width, kernel, stride, padding) in CONVOLUTIONS.items():
-        relu = f"features.{i + 1}"
-        x = blocks.conv(
-            net, x, f"features.{i}", width, kernel, stride, padding=padding, then=(relu,)
-        )
+        then = (blocks.relu(f"features.{i + 1}"),)
+        x = blocks.conv(net, x, f"features.{i}", width, kernel, stride, padding=padding, then=then)
         if i in POOLED_AFTER:
             x = net.max_pool(x, 3, 2, name=f"features.{i + 2}")
     net.identity(x, name="features")
     if head:
         x = net.adaptive_pool(x, 6, name="avgpool")
-        x = blocks.sequence(net, x, "classifier", (None, 4096, None, None, 4096, None, 1000))
+        x = blocks.sequence(net, x, "classifier", (None, 4096, "relu", None, 4096, "relu", 1000))
     return x
 
 

@@ -23,6 +23,10 @@ class Architecture:
         Spatial shape of the input it was trained on.
     channels : int
         Channels of that input.
+    init : str
+        The initialisation that its authors, or the implementation that it follows, give its
+        convolutions, by the names of `erfgraph.initial.weight_variance`. Where layers of one
+        network differ, it is that of most of them.
     """
 
     name: str
@@ -30,3 +34,4 @@ class Architecture:
     paper: str
     input_shape: tuple[int, ...] = (224, 224)
     channels: int = 3
+    init: str = "pytorch"

@@ -6,9 +6,35 @@ gives the module, adds layers, and returns the map that the module returns.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from erfgraph.network import FeatureMap, Network, PerAxis
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """An elementwise function that follows a layer, as `Network.identity` takes it.
+
+    Attributes
+    ----------
+    kind : str
+    name : str, optional
+        Of the module that it is; a function that is called has none.
+    value : float, optional
+        Its parameter.
+    """
+
+    kind: str
+    name: str | None = None
+    value: float | None = None
+
+
+After = Function | str  # a string is a further name: of a dropout, of a container
+batch_norm = partial(Function, "batch_norm")
+layer_norm = partial(Function, "layer_norm")
+relu = partial(Function, "relu")
 
 
 def half(kernel: PerAxis, dilation: PerAxis = 1) -> Any:
@@ -22,10 +48,13 @@ def half(kernel: PerAxis, dilation: PerAxis = 1) -> Any:
     return tuple(d * (k - 1) // 2 for k, d in pairs)
 
 
-def named(net: Network, x: FeatureMap, *names: str) -> FeatureMap:
-    """Further names of a map: of norms, activations and containers that return it."""
-    for name in names:
-        net.identity(x, name=name)
+def follow(net: Network, x: FeatureMap, *after: After) -> FeatureMap:
+    """`x` through the functions that follow it, named after them and after containers."""
+    for step in after:
+        if isinstance(step, str):
+            x = net.identity(x, name=step)
+        else:
+            x = net.identity(x, step.kind, step.value, name=step.name)
     return x
 
 
@@ -40,28 +69,15 @@ def conv(
     padding: Any = None,
     dilation: PerAxis = 1,
     groups: int = 1,
-    then: tuple[str, ...] = (),
+    then: tuple[After, ...] = (),
 ) -> FeatureMap:
-    """A convolution, padded to keep the size by default, and the names of what follows it.
+    """A convolution, padded to keep the size by default, and what follows it.
 
-    `then` names the norm, the activation and the containers that return the same map.
+    `then` holds its norm, its activation and the names of containers, as `follow` takes them.
     """
     pad = half(kernel, dilation) if padding is None else padding
     x = net.conv(x, kernel, stride, pad, dilation, groups, channels, name=name)
-    return named(net, x, *then)
-
-
-def squeeze(
-    net: Network, x: FeatureMap, name: str, width: int, pool: str, one: str, two: str
-) -> FeatureMap:
-    """Squeeze-and-excitation: `x` scaled by a gate of its channels' means.
-
-    `pool`, `one` and `two` name the pool and the two 1x1 convolutions within the module.
-    """
-    g = net.global_pool(x, name=f"{name}.{pool}")
-    g = net.conv(g, 1, channels=width, name=f"{name}.{one}")
-    g = net.conv(g, 1, channels=x.channels, name=f"{name}.{two}")
-    return net.gate(x, g, name=name)
+    return follow(net, x, *then)
 
 
 def conv_norm(
@@ -75,10 +91,14 @@ def conv_norm(
     padding: Any = None,
     dilation: PerAxis = 1,
     groups: int = 1,
-    act: bool = True,
+    norm: str = "batch_norm",
+    act: str | None = "relu",
 ) -> FeatureMap:
-    """torchvision's Conv2dNormActivation: `name` holds a convolution, a norm, an activation."""
-    then = (f"{name}.1", f"{name}.2", name) if act else (f"{name}.1", name)
+    """torchvision's Conv2dNormActivation: `name` holds a convolution, a norm, an activation.
+
+    `act` is None where it has no activation.
+    """
+    active = (Function(act, f"{name}.2"),) if act else ()
     return conv(
         net,
         x,
@@ -89,16 +109,27 @@ def conv_norm(
         padding=padding,
         dilation=dilation,
         groups=groups,
-        then=then,
+        then=(Function(norm, f"{name}.1"), *active, name),
     )
 
 
-def squeeze_excitation(net: Network, x: FeatureMap, name: str, width: int) -> FeatureMap:
-    """`squeeze` by the names of torchvision's SqueezeExcitation, its activations among them."""
-    scaled = squeeze(net, x, name, width, "avgpool", "fc1", "fc2")
-    named(net, net[f"{name}.fc1"], f"{name}.activation")
-    named(net, net[f"{name}.fc2"], f"{name}.scale_activation")
-    return scaled
+def squeeze_excitation(
+    net: Network,
+    x: FeatureMap,
+    name: str,
+    width: int,
+    act: str = "relu",
+    scale: str = "sigmoid",
+) -> FeatureMap:
+    """torchvision's SqueezeExcitation: `x` scaled by a gate of its channels' means.
+
+    `act` follows the first of two 1x1 convolutions, to `width` channels, `scale` the second.
+    """
+    g = net.global_pool(x, name=f"{name}.avgpool")
+    g = conv(net, g, f"{name}.fc1", width, 1, then=(Function(act, f"{name}.activation"),))
+    after = (Function(scale, f"{name}.scale_activation"),)
+    g = conv(net, g, f"{name}.fc2", x.channels, 1, then=after)
+    return net.gate(x, g, name=name)
 
 
 def joined(net: Network, branch: FeatureMap, skip: FeatureMap | None, name: str) -> FeatureMap:
@@ -106,22 +137,26 @@ def joined(net: Network, branch: FeatureMap, skip: FeatureMap | None, name: str)
     return net.identity(branch, name=name) if skip is None else net.add(branch, skip, name=name)
 
 
-def sequence(net: Network, x: FeatureMap, name: str, steps: tuple[int | None, ...]) -> FeatureMap:
-    """A numbered sequence of linear layers (a width) and of what passes through (None)."""
-    for i, width in enumerate(steps):
-        step = f"{name}.{i}"
-        x = net.linear(x, width, name=step) if width else net.identity(x, name=step)
+def sequence(
+    net: Network, x: FeatureMap, name: str, steps: tuple[int | str | None, ...]
+) -> FeatureMap:
+    """A numbered sequence of linear layers (a width), functions (a kind) and dropouts (None)."""
+    for i, step in enumerate(steps):
+        if isinstance(step, int):
+            x = net.linear(x, step, name=f"{name}.{i}")
+        else:
+            x = net.identity(x, step, name=f"{name}.{i}")
     return net.identity(x, name=name)
 
 
-def classifier(net: Network, x: FeatureMap, *steps: int | None) -> FeatureMap:
+def classifier(net: Network, x: FeatureMap, *steps: int | str | None) -> FeatureMap:
     """Global pooling, then the sequence ``classifier``."""
     return sequence(net, net.global_pool(x, name="avgpool"), "classifier", steps)
 
 
 def fc(net: Network, x: FeatureMap, *then: str) -> FeatureMap:
     """Global pooling, norms or dropouts by name, then the linear layer ``fc``."""
-    x = named(net, net.global_pool(x, name="avgpool"), *then)
+    x = follow(net, net.global_pool(x, name="avgpool"), *then)
     return net.linear(x, 1000, name="fc")
 
 

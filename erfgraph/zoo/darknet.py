@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import Function, batch_norm, conv, follow
 
 PAPER = "Redmon and Farhadi 2018, arXiv:1804.02767"
+SLOPE = 0.01  # timm's; the authors' is 0.1
 STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # channels and blocks
 
 
 def unit(
     net: Network, x: FeatureMap, name: str, width: int, kernel: int, stride: int = 1
 ) -> FeatureMap:
-    """A convolution with its norm and its leaky ReLU."""
-    after = (f"{name}.bn.act", f"{name}.bn", name)
+    """A convolution with its norm and its leaky ReLU, which timm has within the norm."""
+    leaky = Function("leaky_relu", f"{name}.bn.act", SLOPE)
+    after = (batch_norm(), leaky, f"{name}.bn", name)
     return conv(net, x, f"{name}.conv", width, kernel, stride, then=after)
 
 
 def darknet53(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     """Five stages: a strided convolution, then residual blocks of a 1x1 and a 3x3."""
-    x = named(net, unit(net, x, "stem.conv1", 32, 3), "stem")
+    x = follow(net, unit(net, x, "stem.conv1", 32, 3), "stem")
     for stage, (width, depth) in enumerate(STAGES):
         name = f"stages.{stage}"
         x = unit(net, x, f"{name}.conv_down", width, 3, 2)
@@ -29,12 +31,12 @@ def darknet53(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
             y = unit(net, x, f"{block}.conv1", width // 2, 1)
             y = unit(net, y, f"{block}.conv2", width, 3)
             x = net.add(y, x, name=block)
-        named(net, x, f"{name}.blocks", name)
-    named(net, x, "stages")
+        follow(net, x, f"{name}.blocks", name)
+    follow(net, x, "stages")
     if head:
         x = net.global_pool(x, name="head.global_pool")
-        x = named(net, net.linear(x, channels=1000, name="head.fc"), "head")
+        x = follow(net, net.linear(x, channels=1000, name="head.fc"), "head")
     return x
 
 
-ARCHITECTURES = (Architecture("darknet53", darknet53, PAPER, (256, 256)),)
+ARCHITECTURES = (Architecture("darknet53", darknet53, PAPER, (256, 256), init="kaiming_fan_out"),)

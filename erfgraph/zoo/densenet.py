@@ -7,6 +7,7 @@ from functools import partial
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
+from erfgraph.zoo.blocks import batch_norm, relu
 
 PAPER = "Huang et al. 2017, arXiv:1608.06993"
 # growth, layers per block, width of the stem
@@ -21,15 +22,15 @@ SETTINGS = {
 def dense_layer(net: Network, features: list[FeatureMap], name: str, growth: int) -> FeatureMap:
     """A 1x1 and a 3x3 convolution of all that the block has made so far, concatenated anew."""
     x = net.concat(*features, name=f"{name}.concat")
-    blocks.named(net, x, f"{name}.norm1", f"{name}.relu1")
-    then = (f"{name}.norm2", f"{name}.relu2")
+    x = blocks.follow(net, x, batch_norm(f"{name}.norm1"), relu(f"{name}.relu1"))
+    then = (batch_norm(f"{name}.norm2"), relu(f"{name}.relu2"))
     x = blocks.conv(net, x, f"{name}.conv1", 4 * growth, 1, then=then)
     return blocks.conv(net, x, f"{name}.conv2", growth, then=(name,))
 
 
 def transition(net: Network, x: FeatureMap, name: str) -> FeatureMap:
     """A 1x1 convolution that halves the width, and a 2x2 average pool."""
-    blocks.named(net, x, f"{name}.norm", f"{name}.relu")
+    x = blocks.follow(net, x, batch_norm(f"{name}.norm"), relu(f"{name}.relu"))
     x = blocks.conv(net, x, f"{name}.conv", x.channels // 2, 1)
     return net.identity(net.avg_pool(x, 2, name=f"{name}.pool"), name=name)
 
@@ -37,7 +38,7 @@ def transition(net: Network, x: FeatureMap, name: str) -> FeatureMap:
 def densenet(net: Network, x: FeatureMap, depth: int, head: bool = False) -> FeatureMap:
     """Blocks in which every layer reads all layers before it."""
     growth, repeats, width = SETTINGS[depth]
-    then = ("features.norm0", "features.relu0")
+    then = (batch_norm("features.norm0"), relu("features.relu0"))
     x = blocks.conv(net, x, "features.conv0", width, 7, 2, then=then)
     x = net.max_pool(x, 3, 2, 1, name="features.pool0")
     for b, layers in enumerate(repeats, start=1):
@@ -47,12 +48,14 @@ def densenet(net: Network, x: FeatureMap, depth: int, head: bool = False) -> Fea
         x = net.concat(*features, name=block)
         if b < len(repeats):
             x = transition(net, x, f"features.transition{b}")
-    blocks.named(net, x, "features.norm5", "features")
+    x = blocks.follow(net, x, batch_norm("features.norm5"), "features")
     if head:
+        x = blocks.follow(net, x, relu())
         x = net.linear(net.global_pool(x, name="avgpool"), 1000, name="classifier")
     return x
 
 
 ARCHITECTURES = tuple(
-    Architecture(f"densenet{depth}", partial(densenet, depth=depth), PAPER) for depth in SETTINGS
+    Architecture(f"densenet{depth}", partial(densenet, depth=depth), PAPER, init="kaiming_fan_in")
+    for depth in SETTINGS
 )

@@ -83,9 +83,9 @@ def fused(
     net: Network, x: FeatureMap, name: str, inner: int, width: int, kernel: int, stride: int
 ) -> FeatureMap:
     """A full convolution to `inner` channels, then, where that widens, a 1x1 one to `width`."""
-    y = blocks.conv_norm(net, x, f"{name}.block.0", inner, kernel, stride)
+    y = blocks.conv_norm(net, x, f"{name}.block.0", inner, kernel, stride, act="silu")
     if inner != x.channels:
-        y = blocks.conv_norm(net, y, f"{name}.block.1", width, 1, act=False)
+        y = blocks.conv_norm(net, y, f"{name}.block.1", width, 1, act=None)
     net.identity(y, name=f"{name}.block")
     skip = x if stride == 1 and x.channels == width else None
     if skip:
@@ -102,7 +102,7 @@ def efficientnet(
     head: bool = False,
 ) -> FeatureMap:
     """A strided stem, stages of inverted residuals, and a 1x1 convolution to `last` channels."""
-    x = blocks.conv_norm(net, x, "features.0", stem, stride=2)
+    x = blocks.conv_norm(net, x, "features.0", stem, stride=2, act="silu")
     for i, stage in enumerate(stages, start=1):
         for j in range(stage.repeats):
             name, stride = f"features.{i}.{j}", stage.stride if j == 0 else 1
@@ -120,9 +120,11 @@ def efficientnet(
                     stride,
                     squeezed=max(1, x.channels // 4),
                     drop=True,
+                    act="silu",
+                    gating=("silu", "sigmoid"),
                 )
         net.identity(x, name=f"features.{i}")
-    x = blocks.conv_norm(net, x, f"features.{len(stages) + 1}", last, 1)
+    x = blocks.conv_norm(net, x, f"features.{len(stages) + 1}", last, 1, act="silu")
     net.identity(x, name="features")
     return blocks.classifier(net, x, None, 1000) if head else x
 
@@ -142,7 +144,11 @@ def scaled(
 ARCHITECTURES = (
     *(
         Architecture(
-            f"efficientnet_{name}", partial(scaled, width=width, depth=depth), V1_PAPER, (n, n)
+            f"efficientnet_{name}",
+            partial(scaled, width=width, depth=depth),
+            V1_PAPER,
+            (n, n),
+            init="kaiming_fan_out",
         )
         for name, (width, depth, n) in V1.items()
     ),
@@ -152,6 +158,7 @@ ARCHITECTURES = (
             partial(efficientnet, stem=stages[0].width, stages=stages, last=1280),
             V2_PAPER,
             (V2_INPUT[name],) * 2,
+            init="kaiming_fan_out",
         )
         for name, stages in V2.items()
     ),

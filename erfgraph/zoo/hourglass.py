@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import After, batch_norm, conv, follow, relu
 
 PAPER = "Newell et al. 2016, arXiv:1603.06937"
 WIDTH, JOINTS, STACKS, DEPTH = 256, 16, 2, 4
 
 
+def active(name: str) -> tuple[After, ...]:
+    """What follows a convolution that stands in no residual."""
+    return batch_norm(f"{name}.bn"), relu(f"{name}.relu"), name
+
+
 def residual(net: Network, x: FeatureMap, name: str, width: int) -> FeatureMap:
     """A bottleneck of half the width whose norms and activations come first."""
-    named(net, x, f"{name}.bn1")
     y = x
     for i, (kernel, channels) in enumerate(((1, width // 2), (3, width // 2), (1, width)), 1):
-        after = (f"{name}.conv{i}", *((f"{name}.bn{i + 1}",) if i < 3 else ()))
-        y = conv(net, y, f"{name}.conv{i}.conv", channels, kernel, then=after)
+        y = follow(net, y, batch_norm(f"{name}.bn{i}"), relu())
+        y = conv(net, y, f"{name}.conv{i}.conv", channels, kernel, then=(f"{name}.conv{i}",))
     skip = x
     if x.channels != width:
         skip = conv(net, x, f"{name}.skip_layer.conv", width, 1, then=(f"{name}.skip_layer",))
@@ -45,17 +49,16 @@ def hourglass(net: Network, x: FeatureMap, name: str, depth: int) -> FeatureMap:
 
 def stacked_hourglass(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     """A stem to a quarter of the size, then hourglasses one behind the other."""
-    x = conv(net, x, "pre.0.conv", 64, 7, 2, then=("pre.0.bn", "pre.0.relu", "pre.0"))
+    x = conv(net, x, "pre.0.conv", 64, 7, 2, then=active("pre.0"))
     x = residual(net, x, "pre.1", 128)
     x = net.max_pool(x, 2, name="pre.2")
     x = residual(net, x, "pre.3", 128)
-    x = named(net, residual(net, x, "pre.4", WIDTH), "pre")
+    x = follow(net, residual(net, x, "pre.4", WIDTH), "pre")
     for i in range(STACKS):
-        y = named(net, hourglass(net, x, f"hgs.{i}.0", DEPTH), f"hgs.{i}")
+        y = follow(net, hourglass(net, x, f"hgs.{i}.0", DEPTH), f"hgs.{i}")
         name = f"features.{i}"
         y = residual(net, y, f"{name}.0", WIDTH)
-        after = (f"{name}.1.bn", f"{name}.1.relu", f"{name}.1", name)
-        y = conv(net, y, f"{name}.1.conv", WIDTH, 1, then=after)
+        y = conv(net, y, f"{name}.1.conv", WIDTH, 1, then=(*active(f"{name}.1"), name))
         if i == STACKS - 1 and not head:
             return y
         heat = conv(net, y, f"outs.{i}.conv", JOINTS, 1, then=(f"outs.{i}",))

@@ -13,12 +13,17 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import After, batch_norm, conv, follow, relu
 
 PAPER = "Wang et al. 2020, arXiv:1908.07919"
 MODULES = (1, 4, 3)  # in stages 2, 3 and 4, of two, three and four branches
 BLOCKS = 4  # of each branch of a module, and of the first stage
 HEAD = (32, 64, 128, 256)
+
+
+def active(name: str) -> tuple[After, ...]:
+    """What follows a convolution in a sequence of its own."""
+    return batch_norm(f"{name}.1"), relu(f"{name}.2"), name
 
 
 def block(
@@ -28,13 +33,13 @@ def block(
     y = x
     for i, (kernel, channels) in enumerate(layers, start=1):
         last = i == len(layers)
-        after = (f"{name}.bn{i}", *(() if last else (f"{name}.act{i}",)))
+        after = (batch_norm(f"{name}.bn{i}"), *(() if last else (relu(f"{name}.act{i}"),)))
         y = conv(net, y, f"{name}.conv{i}", channels, kernel, then=after)
     skip = x
     if x.channels != y.channels:
-        after = (f"{name}.downsample.1", f"{name}.downsample")
-        skip = conv(net, x, f"{name}.downsample.0", y.channels, 1, then=after)
-    return named(net, net.add(y, skip, name=name), f"{name}.act{len(layers)}")
+        projected = (batch_norm(f"{name}.downsample.1"), f"{name}.downsample")
+        skip = conv(net, x, f"{name}.downsample.0", y.channels, 1, then=projected)
+    return follow(net, net.add(y, skip, name=name), relu(f"{name}.act{len(layers)}"))
 
 
 def bottleneck(net: Network, x: FeatureMap, name: str, width: int) -> FeatureMap:
@@ -50,15 +55,17 @@ def fused(net: Network, xs: list[FeatureMap], name: str) -> list[FeatureMap]:
         for j, x in enumerate(xs):
             part = f"{name}.fuse_layers.{i}.{j}"
             if j > i:  # up, from a coarser branch
-                x = conv(net, x, f"{part}.0", xs[i].channels, 1, then=(f"{part}.1",))
+                x = conv(net, x, f"{part}.0", xs[i].channels, 1, then=(batch_norm(f"{part}.1"),))
                 x = net.upsample(x, 2 ** (j - i), name=f"{part}.2")
             for k in range(i - j):  # down, from a finer one
                 last = k == i - j - 1
                 channels = xs[i].channels if last else x.channels
-                after = (f"{part}.{k}.1", *(() if last else (f"{part}.{k}.2",)), f"{part}.{k}")
-                x = conv(net, x, f"{part}.{k}.0", channels, 3, 2, then=after)
-            parts.append(named(net, x, part))
-        made[i] = net.add(*parts, name=f"{name}.fuse_layers.{i}")
+                step = f"{part}.{k}"
+                active = () if last else (relu(f"{step}.2"),)
+                after = (batch_norm(f"{step}.1"), *active, step)
+                x = conv(net, x, f"{step}.0", channels, 3, 2, then=after)
+            parts.append(follow(net, x, part))
+        made[i] = follow(net, net.add(*parts, name=f"{name}.fuse_layers.{i}"), relu())
     return [made[i] for i in range(len(xs))]
 
 
@@ -66,18 +73,12 @@ def transition(
     net: Network, xs: list[FeatureMap], name: str, widths: tuple[int, ...]
 ) -> list[FeatureMap]:
     """One more branch, strided off the coarsest, and the widths of the next stage."""
-    after = (f"{name}.{len(xs)}.0.1", f"{name}.{len(xs)}.0.2", f"{name}.{len(xs)}.0")
-    new = conv(net, xs[-1], f"{after[-1]}.0", widths[-1], 3, 2, then=(*after, f"{name}.{len(xs)}"))
+    last = f"{name}.{len(xs)}"
+    new = conv(net, xs[-1], f"{last}.0.0", widths[-1], 3, 2, then=(*active(f"{last}.0"), last))
     kept = [
         x
         if x.channels == width
-        else conv(
-            net,
-            x,
-            f"{name}.{i}.0",
-            width,
-            then=(f"{name}.{i}.1", f"{name}.{i}.2", f"{name}.{i}"),
-        )
+        else conv(net, x, f"{name}.{i}.0", width, then=active(f"{name}.{i}"))
         for i, (x, width) in enumerate(zip(xs, widths[:-1], strict=True))
     ]
     return [*kept, new]
@@ -87,16 +88,14 @@ def classifier(net: Network, xs: list[FeatureMap]) -> FeatureMap:
     """From fine to coarse, each scale widened and added to what was strided down to it."""
     y = None
     for i, (x, width) in enumerate(zip(xs, HEAD, strict=True)):
-        x = named(net, bottleneck(net, x, f"incre_modules.{i}.0", width), f"incre_modules.{i}")
+        x = follow(net, bottleneck(net, x, f"incre_modules.{i}.0", width), f"incre_modules.{i}")
         if y is not None:
             name = f"downsamp_modules.{i - 1}"
-            after = (f"{name}.1", f"{name}.2", name)
-            y = conv(net, y, f"{name}.0", x.channels, 3, 2, then=after)
+            y = conv(net, y, f"{name}.0", x.channels, 3, 2, then=active(name))
             x = net.add(x, y, name=f"{name}.add")
         y = x
     assert y is not None
-    after = ("final_layer.1", "final_layer.2", "final_layer")
-    y = conv(net, y, "final_layer.0", 2048, 1, then=after)
+    y = conv(net, y, "final_layer.0", 2048, 1, then=active("final_layer"))
     y = net.global_pool(y, name="global_pool")
     return net.linear(y, channels=1000, name="classifier")
 
@@ -104,10 +103,10 @@ def classifier(net: Network, xs: list[FeatureMap]) -> FeatureMap:
 def hrnet(net: Network, x: FeatureMap, head: bool = False, *, width: int = 18) -> FeatureMap:
     """A stem to a quarter of the size, a stage of bottlenecks, and three of branches."""
     for i in (1, 2):
-        x = conv(net, x, f"conv{i}", 64, 3, 2, then=(f"bn{i}", f"act{i}"))
+        x = conv(net, x, f"conv{i}", 64, 3, 2, then=(batch_norm(f"bn{i}"), relu(f"act{i}")))
     for i in range(BLOCKS):
         x = bottleneck(net, x, f"layer1.{i}", 64)
-    xs = [named(net, x, "layer1")]
+    xs = [follow(net, x, "layer1")]
     for stage, modules in enumerate(MODULES, start=2):
         widths = tuple(width << i for i in range(stage))
         xs = transition(net, xs, f"transition{stage - 1}", widths)
@@ -117,12 +116,12 @@ def hrnet(net: Network, x: FeatureMap, head: bool = False, *, width: int = 18) -
                 for i in range(BLOCKS):
                     pair = ((3, channels), (3, channels))
                     xs[j] = block(net, xs[j], f"{name}.branches.{j}.{i}", pair)
-                named(net, xs[j], f"{name}.branches.{j}")
+                follow(net, xs[j], f"{name}.branches.{j}")
             xs = fused(net, xs, name)
     return classifier(net, xs) if head else xs[0]
 
 
 ARCHITECTURES = tuple(
-    Architecture(f"hrnet_w{width}", partial(hrnet, width=width), PAPER)
+    Architecture(f"hrnet_w{width}", partial(hrnet, width=width), PAPER, init="kaiming_fan_out")
     for width in (18, 30, 32, 40, 44, 48, 64)
 )

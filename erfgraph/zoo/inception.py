@@ -25,7 +25,7 @@ def basic(
     padding: int | None = None,
 ) -> FeatureMap:
     """torchvision's BasicConv2d: a convolution, its norm, a ReLU."""
-    then = (f"{name}.bn", name)
+    then = (blocks.batch_norm(f"{name}.bn"), blocks.relu(), name)
     return blocks.conv(
         net, x, f"{name}.conv", channels, kernel, stride, padding=padding, then=then
     )
@@ -171,8 +171,12 @@ def inception_v3(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
 
 
 ARCHITECTURES = (
-    Architecture("googlenet", googlenet, "Szegedy et al. 2015, arXiv:1409.4842"),
+    Architecture("googlenet", googlenet, "Szegedy et al. 2015, arXiv:1409.4842", init="std=0.01"),
     Architecture(
-        "inception_v3", inception_v3, "Szegedy et al. 2016, arXiv:1512.00567", (299, 299)
+        "inception_v3",
+        inception_v3,
+        "Szegedy et al. 2016, arXiv:1512.00567",
+        (299, 299),
+        init="std=0.1",
     ),
 )

@@ -21,16 +21,18 @@ def inverted(
     dilation: int = 1,
     squeezed: int = 0,
     drop: bool = False,
+    act: str = "relu",
+    gating: tuple[str, str] = ("relu", "sigmoid"),
 ) -> FeatureMap:
     """A 1x1 convolution to `inner` channels, a depthwise one, and a 1x1 one to `width`.
 
     The first only where it widens; squeeze-and-excitation to `squeezed` channels, where that
-    is not 0, before the last. With a skip where the sizes allow it, and there, with `drop`,
-    stochastic depth.
+    is not 0, before the last, with activations `gating`. With a skip where the sizes allow it,
+    and there, with `drop`, stochastic depth.
     """
     y, step = x, 0
     if inner != x.channels:
-        y, step = blocks.conv_norm(net, y, f"{name}.block.0", inner, 1), 1
+        y, step = blocks.conv_norm(net, y, f"{name}.block.0", inner, 1, act=act), 1
     y = blocks.conv_norm(
         net,
         y,
@@ -40,11 +42,12 @@ def inverted(
         stride,
         dilation=dilation,
         groups=inner,
+        act=act,
     )
     if squeezed:
         step += 1
-        y = blocks.squeeze_excitation(net, y, f"{name}.block.{step}", squeezed)
-    y = blocks.conv_norm(net, y, f"{name}.block.{step + 1}", width, 1, act=False)
+        y = blocks.squeeze_excitation(net, y, f"{name}.block.{step}", squeezed, *gating)
+    y = blocks.conv_norm(net, y, f"{name}.block.{step + 1}", width, 1, act=None)
     net.identity(y, name=f"{name}.block")
     skip = x if stride == 1 and x.channels == width else None
     if skip and drop:
@@ -72,30 +75,33 @@ def inverted_v2(
     """As `inverted`, but the last convolution and its norm stand in no sequence of their own."""
     y, step, inner = x, 0, factor * x.channels
     if factor > 1:
-        y, step = blocks.conv_norm(net, y, f"{name}.conv.0", inner, 1), 1
-    y = blocks.conv_norm(net, y, f"{name}.conv.{step}", inner, stride=stride, groups=inner)
-    then = (f"{name}.conv.{step + 2}", f"{name}.conv")
+        y, step = blocks.conv_norm(net, y, f"{name}.conv.0", inner, 1, act="relu6"), 1
+    y = blocks.conv_norm(
+        net, y, f"{name}.conv.{step}", inner, stride=stride, groups=inner, act="relu6"
+    )
+    then = (blocks.batch_norm(f"{name}.conv.{step + 2}"), f"{name}.conv")
     y = blocks.conv(net, y, f"{name}.conv.{step + 1}", width, 1, then=then)
     return blocks.joined(net, y, x if stride == 1 and x.channels == width else None, name)
 
 
 def mobilenet_v2(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     """Inverted residuals: wide within, narrow between."""
-    x = blocks.conv_norm(net, x, "features.0", 32, stride=2)
+    x = blocks.conv_norm(net, x, "features.0", 32, stride=2, act="relu6")
     index = 1
     for factor, width, repeats, stride in V2:
         for i in range(repeats):
             step = stride if i == 0 else 1
             x = inverted_v2(net, x, f"features.{index}", factor, width, step)
             index += 1
-    x = blocks.conv_norm(net, x, f"features.{index}", 1280, 1)
+    x = blocks.conv_norm(net, x, f"features.{index}", 1280, 1, act="relu6")
     net.identity(x, name="features")
     return blocks.classifier(net, x, None, 1000) if head else x
 
 
 # --- version 3 ---
 
-# kernel, inner width, width, whether it squeezes, stride
+# kernel, inner width, width, whether it squeezes, stride; the first are ReLU's, the others
+# hard swish's
 V3 = {
     "large": (
         (3, 16, 16, False, 1),
@@ -128,6 +134,7 @@ V3 = {
         (5, 576, 96, True, 1),
     ),
 }
+RECTIFIED = {"large": 6, "small": 3}  # how many are ReLU's
 CLASSIFIER = {"large": 1280, "small": 1024}
 
 
@@ -135,7 +142,7 @@ def features_v3(
     net: Network, x: FeatureMap, size: str, prefix: str = "features.", dilated: bool = False
 ) -> FeatureMap:
     """All of version 3 but its classifier; `dilated` trades the last stride for dilation."""
-    x = blocks.conv_norm(net, x, f"{prefix}0", 16, stride=2)
+    x = blocks.conv_norm(net, x, f"{prefix}0", 16, stride=2, act="hardswish")
     last = max(i for i, row in enumerate(V3[size]) if row[-1] > 1)
     for i, (kernel, inner, width, squeezes, stride) in enumerate(V3[size]):
         spread = dilated and i >= last
@@ -149,24 +156,33 @@ def features_v3(
             1 if spread else stride,
             dilation=2 if spread else 1,
             squeezed=blocks.divisible(inner // 4) if squeezes else 0,
+            act="relu" if i < RECTIFIED[size] else "hardswish",
+            gating=("relu", "hardsigmoid"),
         )
-    return blocks.conv_norm(net, x, f"{prefix}{len(V3[size]) + 1}", 6 * x.channels, 1)
+    name = f"{prefix}{len(V3[size]) + 1}"
+    return blocks.conv_norm(net, x, name, 6 * x.channels, 1, act="hardswish")
 
 
 def mobilenet_v3(net: Network, x: FeatureMap, size: str, head: bool = False) -> FeatureMap:
     """Inverted residuals with squeeze-and-excitation, found by search."""
     x = features_v3(net, x, size)
     net.identity(x, name="features")
-    return blocks.classifier(net, x, CLASSIFIER[size], None, None, 1000) if head else x
+    return blocks.classifier(net, x, CLASSIFIER[size], "hardswish", None, 1000) if head else x
 
 
 ARCHITECTURES = (
-    Architecture("mobilenet_v2", mobilenet_v2, "Sandler et al. 2018, arXiv:1801.04381"),
+    Architecture(
+        "mobilenet_v2",
+        mobilenet_v2,
+        "Sandler et al. 2018, arXiv:1801.04381",
+        init="kaiming_fan_out",
+    ),
     *(
         Architecture(
             f"mobilenet_v3_{size}",
             partial(mobilenet_v3, size=size),
             "Howard et al. 2019, arXiv:1905.02244",
+            init="kaiming_fan_out",
         )
         for size in V3
     ),

@@ -17,7 +17,7 @@ import numpy as np
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, half
+from erfgraph.zoo.blocks import conv, follow, half, relu
 
 PAPER = "van den Oord et al. 2016, arXiv:1601.06759"
 BLOCKS, WIDTH, LEVELS = 15, 128, 256
@@ -39,18 +39,18 @@ def masked(
 
 
 def pixelcnn(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
-    """A 7x7 of mask A, then residual blocks with a 3x3 of mask B."""
+    """A 7x7 of mask A, then residual blocks with a 3x3 of mask B, all but the first of a ReLU."""
     colours = x.channels
     x = masked(net, x, "conv_in", 2 * WIDTH, 7, itself=False)
     for i in range(BLOCKS):
         name = f"blocks.{i}"
-        y = conv(net, x, f"{name}.conv1", WIDTH, 1)
-        y = masked(net, y, f"{name}.conv2", WIDTH, 3, itself=True)
+        y = conv(net, follow(net, x, relu()), f"{name}.conv1", WIDTH, 1, then=(relu(),))
+        y = follow(net, masked(net, y, f"{name}.conv2", WIDTH, 3, itself=True), relu())
         y = conv(net, y, f"{name}.conv3", 2 * WIDTH, 1)
         x = net.add(x, y, name=name)
     if head:
         for i, channels in enumerate((1024, 1024, LEVELS * colours)):
-            x = conv(net, x, f"conv_out.{i}", channels, 1)
+            x = conv(net, follow(net, x, relu()), f"conv_out.{i}", channels, 1)
     return x
 
 

@@ -61,11 +61,11 @@ def block(
     y = blocks.conv_norm(net, y, f"{name}.f.b", width, stride=stride, groups=width // group)
     if squeezes:
         y = blocks.squeeze_excitation(net, y, f"{name}.f.se", round(0.25 * x.channels))
-    y = blocks.conv_norm(net, y, f"{name}.f.c", width, 1, act=False)
+    y = blocks.conv_norm(net, y, f"{name}.f.c", width, 1, act=None)
     net.identity(y, name=f"{name}.f")
     if stride > 1 or x.channels != width:
-        x = blocks.conv_norm(net, x, f"{name}.proj", width, 1, stride, act=False)
-    return net.identity(net.add(x, y, name=name), name=f"{name}.activation")
+        x = blocks.conv_norm(net, x, f"{name}.proj", width, 1, stride, act=None)
+    return blocks.follow(net, net.add(x, y, name=name), blocks.relu(f"{name}.activation"))
 
 
 def regnet(net: Network, x: FeatureMap, name: str, head: bool = False) -> FeatureMap:
@@ -82,5 +82,6 @@ def regnet(net: Network, x: FeatureMap, name: str, head: bool = False) -> Featur
 
 
 ARCHITECTURES = tuple(
-    Architecture(f"regnet_{name}", partial(regnet, name=name), PAPER) for name in SETTINGS
+    Architecture(f"regnet_{name}", partial(regnet, name=name), PAPER, init="kaiming_fan_out")
+    for name in SETTINGS
 )

@@ -11,7 +11,7 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import Function, batch_norm, conv, follow, relu
 
 PAPER = "Ding et al. 2022, arXiv:2203.06717"
 DEPTHS = (2, 2, 18, 2)
@@ -31,15 +31,16 @@ def unit(
 ) -> FeatureMap:
     """A convolution with its norm and mostly a ReLU, depthwise where it is larger than 1x1."""
     groups = width if kernel > 1 and x.channels == width else 1
-    after = (f"{name}.bn", *((f"{name}.nonlinear",) if active else ()), name)
+    active_too = (relu(f"{name}.nonlinear"),) if active else ()
+    after = (batch_norm(f"{name}.bn"), *active_too, name)
     return conv(net, x, f"{name}.conv", width, kernel, stride, groups=groups, then=after)
 
 
 def large_block(net: Network, x: FeatureMap, name: str, kernel: int) -> FeatureMap:
     """A large depthwise convolution between two of 1x1."""
-    named(net, x, f"{name}.prelkb_bn")
-    y = unit(net, x, f"{name}.pw1", x.channels)
-    after = (f"{name}.large_kernel", f"{name}.lk_nonlinear")
+    y = follow(net, x, batch_norm(f"{name}.prelkb_bn"))
+    y = unit(net, y, f"{name}.pw1", x.channels)
+    after = (f"{name}.large_kernel", relu(f"{name}.lk_nonlinear"))
     large = f"{name}.large_kernel.lkb_reparam"
     y = conv(net, y, large, y.channels, kernel, groups=y.channels, then=after)
     y = unit(net, y, f"{name}.pw2", x.channels, active=False)
@@ -48,9 +49,9 @@ def large_block(net: Network, x: FeatureMap, name: str, kernel: int) -> FeatureM
 
 def feed_forward(net: Network, x: FeatureMap, name: str) -> FeatureMap:
     """Two 1x1 convolutions, four times as wide in between."""
-    named(net, x, f"{name}.preffn_bn")
-    y = unit(net, x, f"{name}.pw1", 4 * x.channels, active=False)
-    named(net, y, f"{name}.nonlinear")
+    y = follow(net, x, batch_norm(f"{name}.preffn_bn"))
+    y = unit(net, y, f"{name}.pw1", 4 * x.channels, active=False)
+    y = follow(net, y, Function("gelu", f"{name}.nonlinear"))
     y = unit(net, y, f"{name}.pw2", x.channels, active=False)
     return net.add(x, y, name=name)
 
@@ -72,13 +73,13 @@ def replknet(
         if stage > 0:
             name = f"transitions.{stage - 1}"
             x = unit(net, x, f"{name}.0", width)
-            x = named(net, unit(net, x, f"{name}.1", width, 3, 2), name)
+            x = follow(net, unit(net, x, f"{name}.1", width, 3, 2), name)
         for i in range(depth):
             x = large_block(net, x, f"stages.{stage}.blocks.{2 * i}", kernel)
             x = feed_forward(net, x, f"stages.{stage}.blocks.{2 * i + 1}")
-        named(net, x, f"stages.{stage}")
+        follow(net, x, f"stages.{stage}")
     if head:
-        x = net.global_pool(named(net, x, "norm"), name="avgpool")
+        x = net.global_pool(follow(net, x, batch_norm("norm")), name="avgpool")
         x = net.linear(x, channels=1000, name="head")
     return x
 

@@ -12,6 +12,7 @@ from functools import partial
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
+from erfgraph.zoo.blocks import batch_norm, relu
 
 PAPER = "He et al. 2016, arXiv:1512.03385"
 WIDE = "Zagoruyko and Komodakis 2016, arXiv:1605.07146"
@@ -28,9 +29,9 @@ BLOCKS = {
 
 def basic(net: Network, x: FeatureMap, name: str, width: int, stride: int) -> FeatureMap:
     """Two 3x3 convolutions, the first strided."""
-    for i, step in ((1, stride), (2, 1)):
-        x = blocks.conv(net, x, f"{name}.conv{i}", width, stride=step, then=(f"{name}.bn{i}",))
-    return x
+    then = (batch_norm(f"{name}.bn1"), relu())
+    x = blocks.conv(net, x, f"{name}.conv1", width, stride=stride, then=then)
+    return blocks.conv(net, x, f"{name}.conv2", width, then=(batch_norm(f"{name}.bn2"),))
 
 
 def bottleneck(
@@ -45,7 +46,8 @@ def bottleneck(
 ) -> FeatureMap:
     """1x1, 3x3 and 1x1 convolutions, the 3x3 strided, the last four times `width`."""
     inner = width * group_width // 64 * groups
-    x = blocks.conv(net, x, f"{name}.conv1", inner, 1, then=(f"{name}.bn1",))
+    then = (batch_norm(f"{name}.bn1"), relu())
+    x = blocks.conv(net, x, f"{name}.conv1", inner, 1, then=then)
     x = blocks.conv(
         net,
         x,
@@ -54,21 +56,21 @@ def bottleneck(
         stride=stride,
         dilation=dilation,
         groups=groups,
-        then=(f"{name}.bn2",),
+        then=(batch_norm(f"{name}.bn2"), relu()),
     )
-    return blocks.conv(net, x, f"{name}.conv3", 4 * width, 1, then=(f"{name}.bn3",))
+    return blocks.conv(net, x, f"{name}.conv3", 4 * width, 1, then=(batch_norm(f"{name}.bn3"),))
 
 
 def stem(net: Network, x: FeatureMap, pool_padding: int | str, prefix: str = "") -> FeatureMap:
     """A strided 7x7 convolution and a strided 3x3 max pool."""
-    then = (f"{prefix}bn1", f"{prefix}relu")
+    then = (batch_norm(f"{prefix}bn1"), relu(f"{prefix}relu"))
     x = blocks.conv(net, x, f"{prefix}conv1", 64, 7, 2, then=then)
     return net.max_pool(x, 3, 2, pool_padding, name=f"{prefix}maxpool")
 
 
 def joined(net: Network, x: FeatureMap, skip: FeatureMap, name: str) -> FeatureMap:
     """The end of a block: its branch plus its skip, then a ReLU."""
-    return net.identity(net.add(x, skip, name=name), name=f"{name}.relu")
+    return blocks.follow(net, net.add(x, skip, name=name), relu(f"{name}.relu"))
 
 
 def resnet(
@@ -102,7 +104,7 @@ def resnet(
                 else bottleneck(net, x, name, width, step, spacing, groups, group_width)
             )
             if step > 1 or x.channels != expansion * width:
-                then = (f"{name}.downsample.1", f"{name}.downsample")
+                then = (batch_norm(f"{name}.downsample.1"), f"{name}.downsample")
                 x = blocks.conv(
                     net, x, f"{name}.downsample.0", expansion * width, 1, step, then=then
                 )
@@ -125,7 +127,9 @@ def resnet_v1(net: Network, x: FeatureMap, depth: int, head: bool = False) -> Fe
             skip = x
             branch = bottleneck(net, x, name, width, stride)
             if x.channels != 4 * width:
-                skip = net.conv(x, 1, stride, channels=4 * width, name=f"{name}.downsample.0")
+                skip = blocks.conv(
+                    net, x, f"{name}.downsample.0", 4 * width, 1, stride, then=(batch_norm(),)
+                )
             elif stride > 1:
                 skip = net.max_pool(x, 1, stride, name=f"{name}.downsample.0")
             x = joined(net, branch, skip, name)
@@ -133,14 +137,26 @@ def resnet_v1(net: Network, x: FeatureMap, depth: int, head: bool = False) -> Fe
     return blocks.fc(net, x) if head else x
 
 
+INIT = "kaiming_fan_out"  # torchvision's; TF-slim's is a truncated normal of variance 2/fan-in
+
 ARCHITECTURES = (
-    *(Architecture(f"resnet{depth}", partial(resnet, depth=depth), PAPER) for depth in BLOCKS),
     *(
-        Architecture(f"resnet_v1_{depth}", partial(resnet_v1, depth=depth), PAPER)
+        Architecture(f"resnet{depth}", partial(resnet, depth=depth), PAPER, init=INIT)
+        for depth in BLOCKS
+    ),
+    *(
+        Architecture(
+            f"resnet_v1_{depth}", partial(resnet_v1, depth=depth), PAPER, init="kaiming_fan_in"
+        )
         for depth in (50, 101, 152)
     ),
     *(
-        Architecture(f"wide_resnet{depth}_2", partial(resnet, depth=depth, group_width=128), WIDE)
+        Architecture(
+            f"wide_resnet{depth}_2",
+            partial(resnet, depth=depth, group_width=128),
+            WIDE,
+            init=INIT,
+        )
         for depth in (50, 101)
     ),
     *(
@@ -148,6 +164,7 @@ ARCHITECTURES = (
             f"resnext{depth}_{groups}x{width}d",
             partial(resnet, depth=depth, groups=groups, group_width=width),
             GROUPED,
+            init=INIT,
         )
         for depth, groups, width in ((50, 32, 4), (101, 32, 8), (101, 64, 4))
     ),

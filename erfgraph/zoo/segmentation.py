@@ -12,6 +12,7 @@ from functools import partial
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
+from erfgraph.zoo.blocks import After, Function, batch_norm, relu
 from erfgraph.zoo.mobilenet import features_v3
 from erfgraph.zoo.resnet import resnet
 
@@ -38,7 +39,7 @@ def mobile(net: Network, x: FeatureMap) -> FeatureMap:
 def fcn(net: Network, image: FeatureMap, depth: int, head: bool = False) -> FeatureMap:
     """A 3x3 convolution, then one that gives each position its classes."""
     x = features(net, image, depth)
-    then = ("classifier.1", "classifier.2", "classifier.3")  # norm, ReLU, dropout
+    then = (batch_norm("classifier.1"), relu("classifier.2"), "classifier.3")  # last a dropout
     x = blocks.conv(net, x, "classifier.0", x.channels // 4, then=then)
     x = blocks.conv(net, x, "classifier.4", CLASSES, 1, then=("classifier",))
     return resized(net, x, image, "out")
@@ -47,22 +48,23 @@ def fcn(net: Network, image: FeatureMap, depth: int, head: bool = False) -> Feat
 def pyramid(net: Network, x: FeatureMap, name: str, width: int = 256) -> FeatureMap:
     """Atrous spatial pyramid pooling: 1x1, three dilated 3x3, and the mean of all positions."""
     made: list[FeatureMap] = []
-    then: tuple[str, ...]
+    then: tuple[After, ...]
     for i, rate in enumerate((0, *RATES)):
         branch = f"{name}.convs.{i}"
-        then = (f"{branch}.1", f"{branch}.2", branch)
+        then = (batch_norm(f"{branch}.1"), relu(f"{branch}.2"), branch)
         kernel = 3 if rate else 1
         made.append(
             blocks.conv(net, x, f"{branch}.0", width, kernel, dilation=max(rate, 1), then=then)
         )
     branch = f"{name}.convs.{len(made)}"
     mean = net.global_pool(x, name=f"{branch}.0")
-    then = (f"{branch}.2", f"{branch}.3")
+    then = (batch_norm(f"{branch}.2"), relu(f"{branch}.3"))
     mean = blocks.conv(net, mean, f"{branch}.1", width, 1, then=then)
     made.append(resized(net, mean, x, branch))
     project = f"{name}.project"
     x = net.concat(*made, name=f"{name}.concat")
-    then = (*(f"{project}.{i}" for i in (1, 2, 3)), project, name)
+    active = (batch_norm(f"{project}.1"), relu(f"{project}.2"))
+    then = (*active, f"{project}.3", project, name)
     return blocks.conv(net, x, f"{project}.0", width, 1, then=then)
 
 
@@ -75,7 +77,8 @@ def deeplabv3(
     """
     x = features(net, image, depth) if depth else mobile(net, image)
     x = pyramid(net, x, "classifier.0")
-    x = blocks.conv(net, x, "classifier.1", 256, then=("classifier.2", "classifier.3"))
+    then = (batch_norm("classifier.2"), relu("classifier.3"))
+    x = blocks.conv(net, x, "classifier.1", 256, then=then)
     x = blocks.conv(net, x, "classifier.4", CLASSES, 1, then=("classifier",))
     return resized(net, x, image, "out")
 
@@ -85,9 +88,11 @@ def lraspp(net: Network, image: FeatureMap, head: bool = False) -> FeatureMap:
     deep = mobile(net, image)
     low = net["backbone.4"]
     cbr, scale = "classifier.cbr", "classifier.scale"
-    x = blocks.conv(net, deep, f"{cbr}.0", 128, 1, then=(f"{cbr}.1", f"{cbr}.2", cbr))
+    then: tuple[After, ...] = (batch_norm(f"{cbr}.1"), relu(f"{cbr}.2"), cbr)
+    x = blocks.conv(net, deep, f"{cbr}.0", 128, 1, then=then)
     gate = net.global_pool(deep, name=f"{scale}.0")
-    gate = blocks.conv(net, gate, f"{scale}.1", 128, 1, then=(f"{scale}.2", scale))
+    then = (Function("sigmoid", f"{scale}.2"), scale)
+    gate = blocks.conv(net, gate, f"{scale}.1", 128, 1, then=then)
     x = resized(net, net.gate(x, gate), low, "classifier.resized")
     x = blocks.conv(net, x, "classifier.high_classifier", CLASSES, 1)
     low = blocks.conv(net, low, "classifier.low_classifier", CLASSES, 1)
@@ -98,12 +103,19 @@ FCN = "Long et al. 2015, arXiv:1411.4038"
 DEEPLAB = "Chen et al. 2017, arXiv:1706.05587"
 MOBILE = "Howard et al. 2019, arXiv:1905.02244"
 
+INIT = "kaiming_fan_out"  # of the network below; what stands on it is PyTorch's own
+
 ARCHITECTURES = (
-    *(Architecture(f"fcn_resnet{n}", partial(fcn, depth=n), FCN, INPUT) for n in (50, 101)),
     *(
-        Architecture(f"deeplabv3_resnet{n}", partial(deeplabv3, depth=n), DEEPLAB, INPUT)
+        Architecture(f"fcn_resnet{n}", partial(fcn, depth=n), FCN, INPUT, init=INIT)
         for n in (50, 101)
     ),
-    Architecture("deeplabv3_mobilenet_v3_large", deeplabv3, DEEPLAB, INPUT),
-    Architecture("lraspp_mobilenet_v3_large", lraspp, MOBILE, INPUT),
+    *(
+        Architecture(
+            f"deeplabv3_resnet{n}", partial(deeplabv3, depth=n), DEEPLAB, INPUT, init=INIT
+        )
+        for n in (50, 101)
+    ),
+    Architecture("deeplabv3_mobilenet_v3_large", deeplabv3, DEEPLAB, INPUT, init=INIT),
+    Architecture("lraspp_mobilenet_v3_large", lraspp, MOBILE, INPUT, init=INIT),
 )

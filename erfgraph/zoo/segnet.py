@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import batch_norm, conv, follow, relu
 
 PAPER = "Badrinarayanan et al. 2017, arXiv:1511.00561"
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions
@@ -33,14 +33,14 @@ def segnet(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     sizes = []
     for stage, (width, depth) in enumerate(STAGES, start=1):
         for i in range(1, depth + 1):
-            after = (f"conv{stage}_{i}_bn", f"relu{stage}_{i}")
+            after = (batch_norm(f"conv{stage}_{i}_bn"), relu(f"relu{stage}_{i}"))
             x = conv(net, x, f"conv{stage}_{i}", width, then=after)
         sizes.append(x.shape)
         x = net.max_pool(x, 2, ceil_mode=True, name=f"pool{stage}")
     for stage in range(len(STAGES), 0, -1):
         width, depth = STAGES[stage - 1]
         x = unpooled(net, x, sizes[stage - 1], f"upsample{stage}")
-        named(net, x, f"pool{stage}_D")
+        follow(net, x, f"pool{stage}_D")
         for i in range(depth, 0, -1):
             last = stage == i == 1
             if last and not head:
@@ -49,8 +49,9 @@ def segnet(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
             channels = CLASSES if last else STAGES[stage - 2][0] if i == 1 else width
             x = conv(net, x, f"conv{stage}_{i}_D", channels)
             if not last:
-                named(net, x, f"conv{stage}_{i}_D_bn", f"relu{stage}_{i}_D")
+                after = (batch_norm(f"conv{stage}_{i}_D_bn"), relu(f"relu{stage}_{i}_D"))
+                x = follow(net, x, *after)
     return x
 
 
-ARCHITECTURES = (Architecture("segnet", segnet, PAPER, (360, 480)),)
+ARCHITECTURES = (Architecture("segnet", segnet, PAPER, (360, 480), init="kaiming_fan_in"),)

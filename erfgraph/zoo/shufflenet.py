@@ -7,6 +7,7 @@ from functools import partial
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
+from erfgraph.zoo.blocks import batch_norm, relu
 
 PAPER = "Ma et al. 2018, arXiv:1807.11164"
 REPEATS = (4, 8, 4)
@@ -25,12 +26,13 @@ def branch(
     """A depthwise 3x3 and a 1x1 convolution; with `narrow` a 1x1 before both."""
     start = 0
     if narrow:
-        x = blocks.conv(net, x, f"{name}.0", width, 1, then=(f"{name}.1", f"{name}.2"))
+        then = (batch_norm(f"{name}.1"), relu(f"{name}.2"))
+        x = blocks.conv(net, x, f"{name}.0", width, 1, then=then)
         start = 3
-    depthwise, norm, pointwise, *after = (f"{name}.{start + i}" for i in range(5))
+    depthwise, first, pointwise, second, last = (f"{name}.{start + i}" for i in range(5))
     groups = x.channels
-    x = blocks.conv(net, x, depthwise, groups, 3, stride, groups=groups, then=(norm,))
-    return blocks.conv(net, x, pointwise, width, 1, then=(*after, name))
+    x = blocks.conv(net, x, depthwise, groups, 3, stride, groups=groups, then=(batch_norm(first),))
+    return blocks.conv(net, x, pointwise, width, 1, then=(batch_norm(second), relu(last), name))
 
 
 def unit(net: Network, x: FeatureMap, name: str, width: int, stride: int) -> FeatureMap:
@@ -48,13 +50,15 @@ def unit(net: Network, x: FeatureMap, name: str, width: int, stride: int) -> Fea
 def shufflenet(net: Network, x: FeatureMap, width: str, head: bool = False) -> FeatureMap:
     """Three stages of units that split and shuffle their channels."""
     *widths, last = WIDTHS[width]
-    x = blocks.conv(net, x, "conv1.0", 24, stride=2, then=("conv1.1", "conv1.2", "conv1"))
+    then = (batch_norm("conv1.1"), relu("conv1.2"), "conv1")
+    x = blocks.conv(net, x, "conv1.0", 24, stride=2, then=then)
     x = net.max_pool(x, 3, 2, 1, name="maxpool")
     for stage, (channels, repeats) in enumerate(zip(widths, REPEATS, strict=True), start=2):
         for i in range(repeats):
             x = unit(net, x, f"stage{stage}.{i}", channels, 2 if i == 0 else 1)
         net.identity(x, name=f"stage{stage}")
-    x = blocks.conv(net, x, "conv5.0", last, 1, then=("conv5.1", "conv5.2", "conv5"))
+    then = (batch_norm("conv5.1"), relu("conv5.2"), "conv5")
+    x = blocks.conv(net, x, "conv5.0", last, 1, then=then)
     return blocks.fc(net, x) if head else x
 
 

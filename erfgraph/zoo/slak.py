@@ -12,11 +12,12 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import Function, batch_norm, conv, follow, layer_norm
 
 PAPER = "Liu et al. 2023, arXiv:2207.03620"
 KERNELS = (51, 49, 47, 13)
 SMALL = 5
+LAYER_SCALE = 1e-6  # at initialisation
 
 
 def block(net: Network, x: FeatureMap, name: str, kernel: int) -> FeatureMap:
@@ -29,12 +30,14 @@ def block(net: Network, x: FeatureMap, name: str, kernel: int) -> FeatureMap:
     }
     parts = []
     for part, shape in shapes.items():
-        after = (f"{large}.{part}.bn", f"{large}.{part}")
+        after = (batch_norm(f"{large}.{part}.bn"), f"{large}.{part}")
         of = f"{large}.{part}.conv"
         parts.append(conv(net, x, of, x.channels, shape, groups=x.channels, then=after))
-    y = named(net, net.add(*parts, name=large), f"{name}.norm")
-    y = conv(net, y, f"{name}.pwconv1", 4 * x.channels, 1, then=(f"{name}.act",))
-    y = conv(net, y, f"{name}.pwconv2", x.channels, 1)
+    y = follow(net, net.add(*parts, name=large), layer_norm(f"{name}.norm"))
+    gelu = Function("gelu", f"{name}.act")
+    y = conv(net, y, f"{name}.pwconv1", 4 * x.channels, 1, then=(gelu,))
+    scale = Function("scale", f"{name}.gamma", LAYER_SCALE)
+    y = conv(net, y, f"{name}.pwconv2", x.channels, 1, then=(scale,))
     return net.add(x, y, name=name)
 
 
@@ -46,21 +49,30 @@ def slak(
         channels = int((width << stage) * 1.3)
         name = f"downsample_layers.{stage}"
         if stage == 0:
-            x = conv(net, x, f"{name}.0", channels, 4, 4, padding=0, then=(f"{name}.1", name))
+            x = conv(
+                net,
+                x,
+                f"{name}.0",
+                channels,
+                4,
+                4,
+                padding=0,
+                then=(layer_norm(f"{name}.1"), name),
+            )
         else:
-            named(net, x, f"{name}.0")
+            x = follow(net, x, layer_norm(f"{name}.0"))
             x = conv(net, x, f"{name}.1", channels, 2, 2, padding=0, then=(name,))
         for i in range(depth):
             x = block(net, x, f"stages.{stage}.{i}", kernel)
-        named(net, x, f"stages.{stage}")
+        follow(net, x, f"stages.{stage}")
     if head:
-        x = named(net, net.global_pool(x, name="mean"), "norm")
+        x = follow(net, net.global_pool(x, name="mean"), layer_norm("norm"))
         x = net.linear(x, channels=1000, name="head")
     return x
 
 
 ARCHITECTURES = tuple(
-    Architecture(name, partial(slak, depths=depths, width=width), PAPER)
+    Architecture(name, partial(slak, depths=depths, width=width), PAPER, init="std=0.02")
     for name, depths, width in (
         ("slak", (3, 3, 9, 3), 96),
         ("slak_small", (3, 3, 27, 3), 96),

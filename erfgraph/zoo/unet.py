@@ -13,24 +13,36 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import batch_norm, conv, follow, relu
 
 PLANAR = "Ronneberger et al. 2015, arXiv:1505.04597"
 VOLUMETRIC = "Çiçek et al. 2016, arXiv:1606.06650"
 
 
 def double(
-    net: Network, x: FeatureMap, name: str, widths: tuple[int, int], padding: int
+    net: Network,
+    x: FeatureMap,
+    name: str,
+    widths: tuple[int, int],
+    padding: int,
+    norm: bool,
 ) -> FeatureMap:
-    """Two 3x3 convolutions, each with its norm and ReLU."""
+    """Two 3x3 convolutions, each with its ReLU, and before that its norm if it has one."""
     for i, width in zip((0, 3), widths, strict=True):
-        after = tuple(f"{name}.double_conv.{i + j}" for j in (1, 2))
-        x = conv(net, x, f"{name}.double_conv.{i}", width, padding=padding, then=after)
-    return named(net, x, f"{name}.double_conv", name)
+        of, first, second = (f"{name}.double_conv.{i + j}" for j in range(3))
+        after = (batch_norm(first) if norm else first, relu(second))
+        x = conv(net, x, of, width, padding=padding, then=after)
+    return follow(net, x, f"{name}.double_conv", name)
 
 
 def up(
-    net: Network, x: FeatureMap, skip: FeatureMap, name: str, halve: bool, padding: int
+    net: Network,
+    x: FeatureMap,
+    skip: FeatureMap,
+    name: str,
+    halve: bool,
+    padding: int,
+    norm: bool,
 ) -> FeatureMap:
     """An up-convolution, joined with the map of the same scale on the way down."""
     channels = x.channels // 2 if halve else x.channels
@@ -46,8 +58,8 @@ def up(
             skip = net.crop(skip, sides, name=f"{name}.crop")
     width = skip.channels
     x = net.concat(skip, x, name=f"{name}.cat")
-    x = double(net, x, f"{name}.conv", (width, width), padding)
-    return named(net, x, name)
+    x = double(net, x, f"{name}.conv", (width, width), padding, norm)
+    return follow(net, x, name)
 
 
 def unet(
@@ -58,6 +70,7 @@ def unet(
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024),
     padding: int = 0,
     early: bool = False,
+    norm: bool = True,
     classes: int = 2,
 ) -> FeatureMap:
     """A way down of pools, a way up of up-convolutions, and a skip at every scale.
@@ -74,6 +87,8 @@ def unet(
         Of every 3x3 convolution.
     early : bool, optional
         Whether channels double before a pool (3-D U-Net), not behind it.
+    norm : bool, optional
+        Whether a batch norm follows every 3x3 convolution.
     classes : int, optional
 
     Returns
@@ -84,19 +99,19 @@ def unet(
     for i, width in enumerate(widths):
         pair = (width // 2 if early else width, width)
         if i == 0:
-            x = double(net, x, "inc", pair, padding)
+            x = double(net, x, "inc", pair, padding, norm)
         else:
             skips.append(x)
             x = net.max_pool(x, 2, name=f"down{i}.maxpool_conv.0")
-            x = double(net, x, f"down{i}.maxpool_conv.1", pair, padding)
-            named(net, x, f"down{i}.maxpool_conv", f"down{i}")
+            x = double(net, x, f"down{i}.maxpool_conv.1", pair, padding, norm)
+            follow(net, x, f"down{i}.maxpool_conv", f"down{i}")
     for i, skip in enumerate(reversed(skips), start=1):
-        x = up(net, x, skip, f"up{i}", not early, padding)
+        x = up(net, x, skip, f"up{i}", not early, padding, norm)
     return conv(net, x, "outc.conv", classes, 1, then=("outc",)) if head else x
 
 
 ARCHITECTURES = (
-    Architecture("unet", unet, PLANAR, (572, 572), 1),
+    Architecture("unet", partial(unet, norm=False), PLANAR, (572, 572), 1, init="kaiming_fan_in"),
     Architecture("unet_padded", partial(unet, padding=1), PLANAR, (512, 512)),
     Architecture(
         "unet3d",

@@ -7,6 +7,7 @@ from functools import partial
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo import blocks
 from erfgraph.zoo.architecture import Architecture
+from erfgraph.zoo.blocks import Function
 
 PAPER = "Simonyan and Zisserman 2015, arXiv:1409.1556"
 WIDTHS = (64, 128, 256, 512, 512)
@@ -20,21 +21,27 @@ def vgg(
     index = 0
     for repeats, width in zip(DEPTHS[depth], WIDTHS, strict=True):
         for _ in range(repeats):
-            after = range(index + 1, index + (3 if norm else 2))  # batch norm, ReLU
-            then = tuple(f"features.{i}" for i in after)
+            after = ("batch_norm", "relu") if norm else ("relu",)
+            steps = enumerate(after, start=index + 1)
+            then = tuple(Function(kind, f"features.{i}") for i, kind in steps)
             x = blocks.conv(net, x, f"features.{index}", width, then=then)
-            index = after.stop
+            index += 1 + len(after)
         x = net.max_pool(x, 2, name=f"features.{index}")
         index += 1
     net.identity(x, name="features")
     if head:
         x = net.adaptive_pool(x, 7, name="avgpool")
-        x = blocks.sequence(net, x, "classifier", (4096, None, None, 4096, None, None, 1000))
+        x = blocks.sequence(net, x, "classifier", (4096, "relu", None, 4096, "relu", None, 1000))
     return x
 
 
 ARCHITECTURES = tuple(
-    Architecture(f"vgg{depth}{suffix}", partial(vgg, depth=depth, norm=norm), PAPER)
+    Architecture(
+        f"vgg{depth}{suffix}",
+        partial(vgg, depth=depth, norm=norm),
+        PAPER,
+        init="kaiming_fan_out",
+    )
     for depth in DEPTHS
     for suffix, norm in (("", False), ("_bn", True))
 )

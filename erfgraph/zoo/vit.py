@@ -16,16 +16,16 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import Function, conv, follow, layer_norm
 
 PAPER = "Dosovitskiy et al. 2021, arXiv:2010.11929"
 
 
 def mlp(net: Network, x: FeatureMap, name: str) -> FeatureMap:
     """Two linear layers at each position, four times as wide in between, and a skip."""
-    named(net, x, f"{name}.ln_2")
-    y = conv(net, x, f"{name}.mlp.0", 4 * x.channels, 1)
-    named(net, y, f"{name}.mlp.1", f"{name}.mlp.2")
+    y = follow(net, x, layer_norm(f"{name}.ln_2"))
+    after = (Function("gelu", f"{name}.mlp.1"), f"{name}.mlp.2")
+    y = conv(net, y, f"{name}.mlp.0", 4 * x.channels, 1, then=after)
     y = conv(net, y, f"{name}.mlp.3", x.channels, 1, then=(f"{name}.mlp.4", f"{name}.mlp"))
     return net.add(x, y, name=name)
 
@@ -51,9 +51,8 @@ def vit(
     for i in range(depth):
         name = f"encoder.layers.encoder_layer_{i}"
         own = f"class_token.encoder_layer_{i}"
-        y = conv(
-            net, named(net, x, f"{name}.ln_1"), f"{name}.self_attention.in_proj", 3 * width, 1
-        )
+        y = follow(net, x, layer_norm(f"{name}.ln_1"))
+        y = conv(net, y, f"{name}.self_attention.in_proj", 3 * width, 1)
         y = net.channel_slice(y, 2 * width, name=f"{name}.self_attention.v")
         if head:
             read = projected(net, net.global_pool(y, name=f"{own}.self_attention.all"), own)
@@ -61,14 +60,18 @@ def vit(
             token = mlp(net, token, own)
         y = projected(net, net.attention(y, name=f"{name}.self_attention.all"), name)
         x = mlp(net, net.add(x, y, name=f"{name}.add"), name)
-    named(net, x, "encoder.layers", "encoder.ln", "encoder")
+    x = follow(net, x, "encoder.layers", layer_norm("encoder.ln"), "encoder")
     if token is not None:
-        x = named(net, net.linear(token, channels=1000, name="heads.head"), "heads")
+        token = follow(net, token, layer_norm("class_token.ln"))
+        x = follow(net, net.linear(token, channels=1000, name="heads.head"), "heads")
     return x
 
 
+# of most linear layers; the patches' convolution has 1/fan-in, the last one of attention PyTorch's
+INIT = "xavier"
+
 ARCHITECTURES = tuple(
-    Architecture(name, partial(vit, patch=patch, width=width, depth=depth), PAPER)
+    Architecture(name, partial(vit, patch=patch, width=width, depth=depth), PAPER, init=INIT)
     for name, patch, width, depth in (
         ("vit_b_16", 16, 768, 12),
         ("vit_b_32", 32, 768, 12),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv
+from erfgraph.zoo.blocks import Function, conv, follow, relu
 
 PAPER = "van den Oord et al. 2016, arXiv:1609.03499"
 STACKS, LAYERS, KERNEL = 2, 10, 2
@@ -26,8 +26,17 @@ def wavenet(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
         dilation = 2 ** (i % LAYERS)
         left = ((dilation * (KERNEL - 1), 0),)
         tanh, sigmoid = (
-            conv(net, x, f"{name}.{i}", WIDTH, KERNEL, padding=left, dilation=dilation)
-            for name in ("filter_convs", "gate_convs")
+            conv(
+                net,
+                x,
+                f"{name}.{i}",
+                WIDTH,
+                KERNEL,
+                padding=left,
+                dilation=dilation,
+                then=(Function(kind),),
+            )
+            for name, kind in (("filter_convs", "tanh"), ("gate_convs", "sigmoid"))
         )
         y = net.multiply(tanh, sigmoid, name=f"gated.{i}")
         skips.append(conv(net, y, f"skip_convs.{i}", SKIP, 1))
@@ -37,7 +46,7 @@ def wavenet(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     x = net.add(*skips, name="skip")
     if head:
         for i in (1, 2):
-            x = conv(net, x, f"end_conv_{i}", LEVELS, 1)
+            x = conv(net, follow(net, x, relu()), f"end_conv_{i}", LEVELS, 1)
     return x
 
 

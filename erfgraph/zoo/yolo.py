@@ -13,11 +13,12 @@ ultralytics/yolov3; the package `ultralytics` builds a network of that name with
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, named
+from erfgraph.zoo.blocks import Function, batch_norm, conv, follow
 
 V3 = "Redmon and Farhadi 2018, arXiv:1804.02767"
 V8 = "Jocher et al. 2023, github.com/ultralytics/ultralytics"
@@ -26,18 +27,33 @@ ANCHORS = 3  # at every position, of YOLOv3
 BINS = 16  # of the distribution of each of a box's four sides, of YOLOv8
 
 
+# ultralytics/yolov3 now has SiLU in place of the paper's leaky ReLU
+LEAKY = Function("leaky_relu", value=0.1)
+SILU = Function("silu")
+
+
 def unit(
-    net: Network, x: FeatureMap, name: str, width: int, kernel: int = 1, stride: int = 1
+    net: Network,
+    x: FeatureMap,
+    name: str,
+    width: int,
+    kernel: int = 1,
+    stride: int = 1,
+    *,
+    act: Function,
 ) -> FeatureMap:
     """A convolution with its norm and its activation."""
-    after = (f"{name}.bn", f"{name}.act", name)
+    after = (batch_norm(f"{name}.bn"), replace(act, name=f"{name}.act"), name)
     return conv(net, x, f"{name}.conv", width, kernel, stride, then=after)
+
+
+unit_v3, unit_v8 = partial(unit, act=LEAKY), partial(unit, act=SILU)
 
 
 def outputs(net: Network, *maps: FeatureMap) -> FeatureMap:
     """Name the outputs from coarse to fine, and end with the finest."""
     for level, x in zip((5, 4, 3), maps, strict=True):
-        named(net, x, f"P{level}")
+        follow(net, x, f"P{level}")
     return maps[-1]
 
 
@@ -50,31 +66,31 @@ def bottlenecks(
     """A 1x1 and a 3x3 convolution, repeated, each time with a skip or without."""
     for i in range(repeats):
         part = f"{name}.{i}" if repeats > 1 else name
-        y = unit(net, x, f"{part}.cv1", width // 2)
-        y = unit(net, y, f"{part}.cv2", width, 3)
-        x = net.add(x, y, name=part) if skip else named(net, y, part)
-    return named(net, x, name) if repeats > 1 else x
+        y = unit_v3(net, x, f"{part}.cv1", width // 2)
+        y = unit_v3(net, y, f"{part}.cv2", width, 3)
+        x = net.add(x, y, name=part) if skip else follow(net, y, part)
+    return follow(net, x, name) if repeats > 1 else x
 
 
 def yolov3(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     """Darknet-53, and a feature pyramid from coarse to fine."""
-    x = unit(net, x, "model.0", 32, 3)
+    x = unit_v3(net, x, "model.0", 32, 3)
     scales = []
     for stage, depth in enumerate((1, 2, 8, 8, 4)):
-        x = unit(net, x, f"model.{2 * stage + 1}", 64 << stage, 3, 2)
+        x = unit_v3(net, x, f"model.{2 * stage + 1}", 64 << stage, 3, 2)
         x = bottlenecks(net, x, f"model.{2 * stage + 2}", 64 << stage, depth, skip=True)
         scales.append(x)
     x = bottlenecks(net, x, "model.11", 1024)
     for row, width, kernel in ((12, 512, 1), (13, 1024, 3), (14, 512, 1)):
-        x = unit(net, x, f"model.{row}", width, kernel)
-    p5 = unit(net, x, "model.15", 1024, 3)
-    x = unit(net, x, "model.16", 256)
+        x = unit_v3(net, x, f"model.{row}", width, kernel)
+    p5 = unit_v3(net, x, "model.15", 1024, 3)
+    x = unit_v3(net, x, "model.16", 256)
     x = net.concat(net.upsample(x, 2, name="model.17"), scales[3], name="model.18")
     for row in (19, 20):
         x = bottlenecks(net, x, f"model.{row}", 512)
-    x = unit(net, x, "model.21", 256)
-    p4 = unit(net, x, "model.22", 512, 3)
-    x = unit(net, x, "model.23", 128)
+    x = unit_v3(net, x, "model.21", 256)
+    p4 = unit_v3(net, x, "model.22", 512, 3)
+    x = unit_v3(net, x, "model.23", 128)
     x = net.concat(net.upsample(x, 2, name="model.24"), scales[2], name="model.25")
     x = bottlenecks(net, x, "model.26", 256)
     p3 = bottlenecks(net, x, "model.27", 256, 2)
@@ -93,24 +109,24 @@ def c2f(
 ) -> FeatureMap:
     """Channels cut in two; a chain of 3x3 blocks behind one half; all of it side by side."""
     half = width // 2
-    x = unit(net, x, f"{name}.cv1", width)
+    x = unit_v8(net, x, f"{name}.cv1", width)
     ys = [net.channel_slice(x, i * half, (i + 1) * half, name=f"{name}.chunk.{i}") for i in (0, 1)]
     for i in range(repeats):
         part = f"{name}.m.{i}"
-        y = unit(net, ys[-1], f"{part}.cv1", half, 3)
-        y = unit(net, y, f"{part}.cv2", half, 3)
-        ys.append(net.add(ys[-1], y, name=part) if skip else named(net, y, part))
+        y = unit_v8(net, ys[-1], f"{part}.cv1", half, 3)
+        y = unit_v8(net, y, f"{part}.cv2", half, 3)
+        ys.append(net.add(ys[-1], y, name=part) if skip else follow(net, y, part))
     x = net.concat(*ys, name=f"{name}.cat")
-    return named(net, unit(net, x, f"{name}.cv2", width), name)
+    return follow(net, unit_v8(net, x, f"{name}.cv2", width), name)
 
 
 def sppf(net: Network, x: FeatureMap, name: str) -> FeatureMap:
     """Max pools in a row, side by side with what they read: windows of 1, 5, 9 and 13."""
-    ys = [unit(net, x, f"{name}.cv1", x.channels // 2)]
+    ys = [unit_v8(net, x, f"{name}.cv1", x.channels // 2)]
     for i in range(3):
         ys.append(net.max_pool(ys[-1], 5, 1, 2, name=f"{name}.m.{i}"))
     y = net.concat(*ys, name=f"{name}.cat")
-    return named(net, unit(net, y, f"{name}.cv2", x.channels), name)
+    return follow(net, unit_v8(net, y, f"{name}.cv2", x.channels), name)
 
 
 def detect(net: Network, x: FeatureMap, name: str, i: int, widths: tuple[int, int]) -> FeatureMap:
@@ -119,7 +135,7 @@ def detect(net: Network, x: FeatureMap, name: str, i: int, widths: tuple[int, in
     for part, width, channels in zip(("cv2", "cv3"), widths, (4 * BINS, CLASSES), strict=True):
         y = x
         for j in (0, 1):
-            y = unit(net, y, f"{name}.{part}.{i}.{j}", width, 3)
+            y = unit_v8(net, y, f"{name}.{part}.{i}.{j}", width, 3)
         made.append(
             conv(net, y, f"{name}.{part}.{i}.2", channels, 1, then=(f"{name}.{part}.{i}",))
         )
@@ -151,11 +167,11 @@ def yolov8(
     -------
     FeatureMap
     """
-    x = unit(net, x, "model.0", widths[0], 3, 2)
+    x = unit_v8(net, x, "model.0", widths[0], 3, 2)
     scales = []
     for stage, width in enumerate(widths[1:]):
         row, repeats = 2 * stage + 1, depth * (2 if stage in (1, 2) else 1)
-        x = unit(net, x, f"model.{row}", width, 3, 2)
+        x = unit_v8(net, x, f"model.{row}", width, 3, 2)
         x = c2f(net, x, f"model.{row + 1}", width, repeats, skip=True)
         scales.append(x)
     c5 = sppf(net, x, "model.9")
@@ -163,9 +179,9 @@ def yolov8(
     n4 = c2f(net, x, "model.12", widths[3], depth)
     x = net.concat(net.upsample(n4, 2, name="model.13"), scales[1], name="model.14")
     p3 = c2f(net, x, "model.15", widths[2], depth)
-    x = net.concat(unit(net, p3, "model.16", widths[2], 3, 2), n4, name="model.17")
+    x = net.concat(unit_v8(net, p3, "model.16", widths[2], 3, 2), n4, name="model.17")
     p4 = c2f(net, x, "model.18", widths[3], depth)
-    x = net.concat(unit(net, p4, "model.19", widths[3], 3, 2), c5, name="model.20")
+    x = net.concat(unit_v8(net, p4, "model.19", widths[3], 3, 2), c5, name="model.20")
     p5 = c2f(net, x, "model.21", widths[4], depth)
     x = outputs(net, p5, p4, p3)
     if head:
@@ -183,7 +199,7 @@ SCALES = {  # channels and depth
     "x": ((80, 160, 320, 640, 640), 3),
 }
 ARCHITECTURES = (
-    Architecture("yolov3", yolov3, V3, (416, 416)),
+    Architecture("yolov3", yolov3, V3, (416, 416), init="kaiming_fan_in"),
     *(
         Architecture(f"yolov8{size}", partial(yolov8, widths=widths, depth=depth), V8, (640, 640))
         for size, (widths, depth) in SCALES.items()

@@ -34,6 +34,9 @@ from erfgraph.version import __version__
 
 if TYPE_CHECKING:
     from erfgraph import importers
+    from erfgraph.agreement.compare import compare
+    from erfgraph.agreement.cost import Cost
+    from erfgraph.agreement.result import Comparison
     from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
     from erfgraph.centre_grid import Centres, centres
     from erfgraph.comparison import FieldComparison, equal_fields
@@ -80,6 +83,8 @@ _HOMES = {
     "Cells": "tasks.detection",
     "Centres": "centre_grid",
     "Checkerboard": "tasks.segmentation",
+    "Comparison": "agreement.result",
+    "Cost": "agreement.cost",
     "Coverage": "tasks.classification",
     "ERF": "erf",
     "ErfgraphError": "errors",
@@ -107,6 +112,7 @@ _HOMES = {
     "cells": "tasks.detection",
     "centres": "centre_grid",
     "checkerboard": "tasks.segmentation",
+    "compare": "agreement.compare",
     "coverage": "tasks.classification",
     "equal_fields": "comparison",
     "from_keras": "importers.keras_import",
@@ -136,6 +142,8 @@ __all__ = [
     "Cells",
     "Centres",
     "Checkerboard",
+    "Comparison",
+    "Cost",
     "Coverage",
     "ErfgraphError",
     "FeatureMap",
@@ -163,6 +171,7 @@ __all__ = [
     "cells",
     "centres",
     "checkerboard",
+    "compare",
     "coverage",
     "equal_fields",
     "from_keras",

@@ -61,6 +61,7 @@ ORDER = [
     "importance_map",
     "sweeps",
     "comparison",
+    "agreement",
     "tasks",
     "figures",
     "cli",

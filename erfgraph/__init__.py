@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         UnknownOperationError,
     )
     from erfgraph.explicit import Graph, Unit, graph, graph_size
+    from erfgraph.gradient.map import GradientMap
+    from erfgraph.gradient.running import gradient_importance
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.importers.keras_import import from_keras
     from erfgraph.importers.onnx_import import from_onnx
@@ -91,6 +93,7 @@ _HOMES = {
     "FeatureMap": "network",
     "FieldComparison": "comparison",
     "FileError": "errors",
+    "GradientMap": "gradient.map",
     "Graph": "explicit",
     "Gridding": "tasks.segmentation",
     "Halo": "tasks.tiling",
@@ -118,6 +121,7 @@ _HOMES = {
     "from_keras": "importers.keras_import",
     "from_onnx": "importers.onnx_import",
     "from_torch": "importers.torch_import",
+    "gradient_importance": "gradient.running",
     "graph": "explicit",
     "graph_size": "explicit",
     "gridding": "tasks.segmentation",
@@ -149,6 +153,7 @@ __all__ = [
     "FeatureMap",
     "FieldComparison",
     "FileError",
+    "GradientMap",
     "Graph",
     "Gridding",
     "Halo",
@@ -177,6 +182,7 @@ __all__ = [
     "from_keras",
     "from_onnx",
     "from_torch",
+    "gradient_importance",
     "graph",
     "graph_size",
     "gridding",

@@ -59,6 +59,7 @@ ORDER = [
     "erf",
     "mapfile",
     "importance_map",
+    "gradient",
     "sweeps",
     "comparison",
     "agreement",

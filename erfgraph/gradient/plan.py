@@ -1,0 +1,127 @@
+"""Which weights see which inputs: steps that each give a few samples.
+
+Either weights are drawn again and again, and every draw is a sample: the average over what it
+sees. Or weights stay, and every input is a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from erfgraph.gradient import capture, passthrough, weights
+from erfgraph.gradient.inputs import Inputs
+from erfgraph.gradient.statistics import Statistic
+from erfgraph.params import Shape
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run, laid down before it starts.
+
+    Attributes
+    ----------
+    weights : Weights
+    inputs : Inputs
+    draws : bool
+        Whether every sample has weights of its own.
+    samples : int
+        How many at most.
+    batch : int
+        Inputs that are run at once.
+    layer : str or None
+    unit : int, sequence of int or None
+    row : Statistic
+    passthrough : tuple of str
+    """
+
+    weights: weights.Weights
+    inputs: Inputs
+    draws: bool
+    samples: int
+    batch: int
+    layer: str | None
+    unit: Any
+    row: Statistic
+    passthrough: tuple[str, ...]
+
+    def per_draw(self, index: int) -> range:
+        """The numbers of the inputs that one draw sees."""
+        if len(self.inputs):
+            return range(len(self.inputs))
+        # where a batch is normalised by itself, one input would be no batch
+        n = self.batch if self.weights.batchnorm == "batch" else 1
+        return range(index * n, (index + 1) * n)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a run gave.
+
+    Attributes
+    ----------
+    next : int
+        Number of the sample with which the next step starts.
+    samples : list of arrays
+    skipped : int
+        Gradients that were not finite.
+    unit : tuple of int
+    """
+
+    next: int
+    samples: list[np.ndarray]
+    skipped: int
+    unit: Shape
+
+
+def steps(plan: Plan, start: int) -> Iterator[Step]:
+    """Run a plan from one of its samples on."""
+    maker = weights.Maker(plan.weights)
+    with_weights = _draws if plan.draws else _fixed
+    return with_weights(plan, maker, start)
+
+
+def _draws(plan: Plan, maker: weights.Maker, start: int) -> Iterator[Step]:
+    for index in range(start, plan.samples):
+        module = maker.drawn(index)
+        total: np.ndarray | None = None
+        n = skipped = 0
+        unit: Shape = ()
+        every = plan.per_draw(index)
+        for first in every[:: plan.batch]:
+            found, unit = _run(plan, module, range(first, min(first + plan.batch, every.stop)))
+            for sample in found:
+                if sample is None:
+                    skipped += 1
+                else:
+                    total = sample if total is None else total + sample
+                    n += 1
+        samples = [] if total is None else [total / n]
+        yield Step(index + 1, samples, skipped, unit)
+
+
+def _fixed(plan: Plan, maker: weights.Maker, start: int) -> Iterator[Step]:
+    module = maker.kept()
+    for first in range(start, plan.samples, plan.batch):
+        last = min(first + plan.batch, plan.samples)
+        found, unit = _run(plan, module, range(first, last))
+        samples = [s for s in found if s is not None]
+        yield Step(last, samples, len(found) - len(samples), unit)
+
+
+def _run(plan: Plan, module: Any, numbers: range) -> tuple[list[np.ndarray | None], Shape]:
+    """Samples of some inputs, None for those that are not finite; and the unit."""
+    import torch
+
+    target = capture.layer_of(module, plan.layer)
+    dtype, device = weights.example_type(module)
+    x = torch.from_numpy(plan.inputs.get(numbers)).to(dtype=dtype, device=device)
+    name = plan.layer or "output"
+    with passthrough.passing(plan.passthrough):
+        found, unit = capture.gradients(module, target, name, x, plan.unit, plan.row.relu_output)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is skipped
+        maps = plan.row.of(found)
+    return [m if np.isfinite(m).all() else None for m in maps], unit

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
-    """Any multiplicities, as triplets sorted by output, then input, none twice.
+    """Any multiplicities or weights, as triplets sorted by output, then input, none twice.
 
     Equal only to itself, so that caches need not hash arrays: makers return the same object
     for the same geometry.
@@ -301,23 +301,28 @@ def reads_padding(axis: AxisMap, window: Window) -> bool:
 
 
 def row_sums(axis: AxisMap) -> np.ndarray:
-    """How many reads each output position makes, shape (n_out,), int64."""
+    """How many reads each output position makes, shape (n_out,), int64.
+
+    Of weights, the sum of their sizes, float64.
+    """
     if isinstance(axis, Dense):
         return np.full(axis.n_out, axis.n_in, dtype=np.int64)
-    sums = np.zeros(axis.n_out, dtype=np.int64)
     if isinstance(axis, Sparse):
-        np.add.at(sums, axis.outs, axis.counts)
+        sums = np.zeros(axis.n_out, dtype=axis.counts.dtype)
+        np.add.at(sums, axis.outs, np.abs(axis.counts))
         return sums
+    sums = np.zeros(axis.n_out, dtype=np.int64)
     for r in clip(axis):
         sums[np.arange(r.length) * r.out_step + r.out] += 1  # none twice: no step is zero
     return sums
 
 
 @lru_cache(maxsize=4096)
-def largest_sums(axis: AxisMap) -> tuple[int, int]:
+def largest_sums(axis: AxisMap) -> tuple[Any, Any]:
     """The most reads that one output makes, and the most reads that one input gets.
 
-    Exact where counting is cheap, else upper bounds: no run meets a position twice.
+    Integers, or floats of weights. Exact where counting is cheap, else upper bounds: no run
+    meets a position twice.
     """
     if isinstance(axis, Dense):
         return axis.n_in, axis.n_out
@@ -325,7 +330,7 @@ def largest_sums(axis: AxisMap) -> tuple[int, int]:
         return len(axis.runs), len(axis.runs)
     made = row_sums(axis)
     got = row_sums(transpose(axis))
-    return int(made.max(initial=0)), int(got.max(initial=0))
+    return made.max(initial=0).item(), got.max(initial=0).item()
 
 
 @lru_cache(maxsize=4096)

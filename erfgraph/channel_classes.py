@@ -24,6 +24,8 @@ import numpy as np
 from erfgraph import memory
 from erfgraph.channels import Channels, Mix
 
+Join = tuple[int, Mix, np.ndarray | None]  # the other map, the mix, and gains of what it reads
+
 ZERO = -1  # label of channels that hold zeros
 FEW = 32  # entries of a mixing up to which they are added one by one
 
@@ -60,9 +62,9 @@ class Mixing:
 
     Attributes
     ----------
-    into, source, times : int64 arrays
+    into, source, times : arrays
         Entries of a matrix of shape (n_into, n_source): a channel of class ``into[k]`` meets
-        ``times[k]`` channels of class ``source[k]``.
+        ``times[k]`` channels of class ``source[k]``. int64; of weights, times is float64.
     n_into, n_source : int
         Numbers of classes.
     """
@@ -83,14 +85,14 @@ class Mixing:
         )
 
     @cached_property
-    def collects(self) -> int:
-        """The most channels that one channel meets."""
-        return int(np.bincount(self.into, self.times, self.n_into).max())
+    def collects(self) -> Any:
+        """The most channels that one channel meets: an integer, of weights a float."""
+        return _number(np.bincount(self.into, self.times, self.n_into).max(), self.times)
 
     @cached_property
-    def hands(self) -> int:
+    def hands(self) -> Any:
         """The most numbers, one per class, into which one number goes."""
-        return int(np.bincount(self.source, self.times, self.n_source).max())
+        return _number(np.bincount(self.source, self.times, self.n_source).max(), self.times)
 
     @cached_property
     def _matrix(self) -> Any:
@@ -123,12 +125,16 @@ class Mixing:
         return mixed.reshape(-1, *window)
 
 
+def _number(value: Any, like: np.ndarray) -> Any:
+    return float(value) if like.dtype.kind == "f" else int(value)
+
+
 # --- classes --------------------------------------------------------------------------------
 
 
 def classify(
     order: Iterable[int],
-    pushes: Mapping[int, Sequence[tuple[int, Mix]]],
+    pushes: Mapping[int, Sequence[Join]],
     channels: Sequence[int],
     start: int,
     asked: Channels,
@@ -139,8 +145,9 @@ def classify(
     ----------
     order : iterable of int
         Maps in the order in which they are complete; `start` comes first.
-    pushes : mapping of int to sequence of (target, Mix)
-        What every map pushes: from the channels that the mix makes to those that it reads.
+    pushes : mapping of int to sequence of (target, Mix, gains)
+        What every map pushes: from the channels that the mix makes to those that it reads,
+        times a gain for every one that is read (None: all alike).
     channels : sequence of int
         Of all maps.
     start : int
@@ -163,21 +170,21 @@ def classify(
     groups of two all: the halves are told apart.
 
     >>> from erfgraph.channels import Mix, dense
-    >>> pushes = {2: [(0, Mix(range(2), range(2), 2)), (0, dense(4, 2, 2))]}
+    >>> pushes = {2: [(0, Mix(range(2), range(2), 2), None), (0, dense(4, 2, 2), None)]}
     >>> classify([2, 0], pushes, [4, 0, 2], 2, range(2))[0].labels
     array([1, 1, 0, 0])
     """
     order = list(order)
     memory.require(16 * sum(channels[i] for i in order), "the channels of this sweep")
-    incoming: dict[int, list[tuple[int, Mix]]] = {i: [] for i in order}
+    incoming: dict[int, list[Join]] = {i: [] for i in order}
     found: dict[int, Classes] = {}
     for index in order:
         if index == start:
             found[index] = _asked(channels[index], asked)
         else:
             found[index] = _refined(channels[index], found, incoming[index])
-        for target, mix in pushes.get(index, ()):
-            incoming[target].append((index, mix))
+        for target, mix, gains in pushes.get(index, ()):
+            incoming[target].append((index, mix, gains))
     return found
 
 
@@ -188,12 +195,12 @@ def _asked(n: int, asked: Channels) -> Classes:
     return _numbered(held, held > 0)
 
 
-def _refined(n: int, known: Mapping[int, Classes], incoming: Sequence[tuple[int, Mix]]) -> Classes:
+def _refined(n: int, known: Mapping[int, Classes], incoming: Sequence[Join]) -> Classes:
     """Classes of a map from those of the maps that push into it."""
     labels = np.zeros(n, dtype=np.int64)
     alive = np.zeros(n, dtype=bool)
-    for source, mix in incoming:
-        for met in _what_channels_meet(n, mix, known[source].labels):
+    for source, mix, gains in incoming:
+        for met in _what_channels_meet(n, mix, known[source].labels, gains):
             alive |= met != ZERO
             if (met[0] != met).any():
                 keys = labels * (met.max() + 2) + (met + 1)
@@ -210,13 +217,18 @@ def _numbered(labels: np.ndarray, alive: np.ndarray) -> Classes:
     return Classes(counted, where[first])
 
 
-def _what_channels_meet(n: int, mix: Mix, labels: np.ndarray) -> list[np.ndarray]:
+def _what_channels_meet(
+    n: int, mix: Mix, labels: np.ndarray, gains: np.ndarray | None = None
+) -> list[np.ndarray]:
     """For each channel of a map, a number that stands for the classes that it meets.
 
     One array of shape (n,), `ZERO` where a channel meets none; several where the mix holds a
     channel more than once.
     """
     met = np.repeat(_what_groups_hold(mix, labels), len(mix.reads) // mix.groups)
+    if gains is not None:  # channels that weigh differently differ
+        different, which = np.unique(gains, return_inverse=True)
+        met = np.where(met == ZERO, ZERO, met * len(different) + which)
     if isinstance(mix.reads, range):
         found = np.full(n, ZERO, dtype=np.int64)
         found[_index(mix.reads)] = met
@@ -251,7 +263,13 @@ def _what_groups_hold(mix: Mix, labels: np.ndarray) -> np.ndarray:
 # --- what a push does ---------------------------------------------------------------------
 
 
-def mixing(mix: Mix, into: Classes, source: Classes) -> Mixing | None:
+def mixing(
+    mix: Mix,
+    into: Classes,
+    source: Classes,
+    weight: float = 1.0,
+    gains: np.ndarray | None = None,
+) -> Mixing | None:
     """How a push mixes classes; None if it hands nothing on.
 
     Parameters
@@ -260,6 +278,10 @@ def mixing(mix: Mix, into: Classes, source: Classes) -> Mixing | None:
         From the channels that it makes to those that it reads.
     into, source : Classes
         Of the map that is pushed to, and of the one that pushes.
+    weight : float, optional
+        Of everything.
+    gains : array, shape (len(mix.reads),), optional
+        Of every channel that is read.
     """
     class_of = np.full(len(into.labels), ZERO, dtype=np.int64)
     class_of[into.first] = np.arange(into.number)
@@ -269,9 +291,16 @@ def mixing(mix: Mix, into: Classes, source: Classes) -> Mixing | None:
     memory.require(24 * len(at) * held.shape[1], "the classes of this sweep's channels")
     met = held[at // (len(mix.reads) // mix.groups)]
     keys = of_reads[at][:, None] * source.number + met
+    times: np.ndarray
     entries, times = np.unique(keys[met != ZERO], return_counts=True)
     if not len(entries):
         return None
+    if gains is not None:  # ways of one entry may weigh differently: they add
+        each = np.broadcast_to(gains[at][:, None], met.shape)[met != ZERO]
+        found = np.searchsorted(entries, keys[met != ZERO])
+        times = weight * np.bincount(found, each, len(entries))
+    elif weight != 1.0:
+        times = weight * times
     rows, columns = np.divmod(entries, source.number)
     return Mixing(rows, columns, times, into.number, source.number)
 

@@ -91,6 +91,12 @@ KINDS: dict[str, Kind] = {
 }
 
 
+def gating(factor: tuple[Pass, ...]) -> Pass | None:
+    """What multiplying by a gate is at initialisation: a half after a sigmoid, else nothing."""
+    closes = bool(factor) and factor[-1].kind in ("sigmoid", "hardsigmoid")
+    return Pass("scale", 0.5) if closes else None
+
+
 def passing(kind: Any, value: Any = None) -> Pass | None:
     """A `Pass` of a kind, its parameter checked; None for a function that changes nothing.
 

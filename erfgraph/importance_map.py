@@ -52,8 +52,9 @@ class ImportanceMap:
         Where the window that is held starts; beyond it everything is zero.
     counts : Counts
         The values on the window.
-    channels : {"collapse", "count"}
-        Whether all channels of a position are one unit, or a node each.
+    channels : {"collapse", "count", "mean"}
+        Whether all channels of a position are one unit, or a node each, all of them summed; or,
+        of the measures that look at weights, a mean over the unit's and a sum over the others.
 
     Examples
     --------

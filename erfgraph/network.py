@@ -334,8 +334,9 @@ class Network(ChannelLayers):
         Returns
         -------
         FeatureMap
-            `x` itself, as a gate only scales what passes; with ``gates="follow"`` on the
-            network, a new map that reads both.
+            `x` itself, as a gate only scales what passes (after a sigmoid, to the measures that
+            look at weights, by a half: what it is at initialisation); with ``gates="follow"`` on
+            the network, a new map that reads both.
 
         Raises
         ------
@@ -352,7 +353,7 @@ class Network(ChannelLayers):
         if factor.channels not in (1, x.channels):
             raise LayerError(f"factor: channels: got {factor.channels}, wanted 1 or {x.channels}")
         if self.gates == "transparent":
-            return Made(through=x)
+            return Made(through=x, passed=elementwise.gating(factor.passed))
         terms = (layers.merge(x.shape), layers.broadcast(factor.shape, x.shape))
         mixes = (ch.each(x.channels), ch.spread(factor.channels, x.channels))
         return Made(x.shape, terms, x.channels, mixes)

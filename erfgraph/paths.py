@@ -124,7 +124,7 @@ def count(
         where = run(plan, Numbers(bool), scaled) if scaled else {}
         return {
             i: Counts(
-                _summed(values[None], sizes[i])[0],
+                summed(values[None], sizes[i])[0],
                 numbers.scales[i],
                 np.any(where[i][sizes[i] > 0], axis=0) if i in where else None,
             )
@@ -133,7 +133,7 @@ def count(
     most = [plan.bounds[i] * int(sizes[i].max()) for i in keep]
     if max([*plan.bounds.values(), *most]) <= LARGEST_INT64:
         found = run(plan, Numbers(np.int64), keep)
-        return {i: Counts(_summed(values[None], sizes[i])[0]) for i, values in found.items()}
+        return {i: Counts(summed(values[None], sizes[i])[0]) for i, values in found.items()}
     limbs = wide_numbers(plan)
     found = run(plan, limbs, keep)
     return {
@@ -142,7 +142,7 @@ def count(
     }
 
 
-def _summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """The sum over channels: shape (limbs, classes, *window) to (limbs, *window)."""
     if len(sizes) == 1:
         return values[:, 0] if sizes[0] == 1 else values[:, 0] * sizes[0]
@@ -155,7 +155,7 @@ def _wide_sum(limbs: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         limbs = limbs.copy()
         wide.carry(limbs)
     total = np.zeros((len(limbs) + 1, *limbs.shape[2:]), dtype=np.int64)
-    total[:-1] = _summed(limbs, sizes)
+    total[:-1] = summed(limbs, sizes)
     wide.carry(total)
     return total
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +44,8 @@ class Push:
     target: int
     terms: tuple[tuple[AxisStep, ...], ...]
     places: tuple[tuple[Index, bool], ...]  # per term: where in the target, and if all of it
-    gain: int  # largest sum of multiplicities that one number of the target collects
-    growth: int  # largest sum of multiplicities that one number hands out
+    gain: Any  # largest sum of multiplicities that one number of the target collects
+    growth: Any  # largest sum of multiplicities that one number hands out
     mixing: Mixing | None = None  # of classes; None: each is handed on as it is
 
 
@@ -61,10 +61,20 @@ class Plan:
     n_classes: Mapping[int, int]  # numbers that a map holds per position
     pushes: Mapping[int, tuple[Push, ...]]
     inflow: Mapping[int, int]  # how many terms push into a map
-    bounds: Mapping[int, int]  # upper bound on the sum of a map's numbers
+    bounds: Mapping[int, Any]  # upper bound on the sum of a map's numbers; of floats, its log2
     shapes: tuple[Shape, ...] = field(repr=False)
     classes: Mapping[int, Classes] | None = None  # of channels; None: collapsed
     seeds: tuple[int, ...] = (1,)  # what the first window holds, one number per class
+
+
+def kept_plan(net: Network, key: tuple[Any, ...], make: Callable[[], Plan]) -> Plan:
+    """A compiled sweep, kept with the network for the next call."""
+    plan = net.plans.get(key)
+    if plan is None:
+        if len(net.plans) >= MOST_PLANS:
+            net.plans.clear()
+        plan = net.plans[key] = make()
+    return plan
 
 
 def plan_for(
@@ -77,16 +87,12 @@ def plan_for(
 ) -> Plan:
     """The compiled sweep from a unit, kept with the network for the next call."""
     grown = len(net.maps) if direction == "forward" else None
-    key = (direction, start, unit, stop, asked, grown)
-    plan = net.plans.get(key)
-    if plan is None:
-        if len(net.plans) >= MOST_PLANS:
-            net.plans.clear()
-        window = tuple((u, u + 1) for u in unit)
-        plan = net.plans[key] = compile_plan(
-            view(net, direction, start, stop, asked), start, window
-        )
-    return plan
+    window = tuple((u, u + 1) for u in unit)
+    return kept_plan(
+        net,
+        (direction, start, unit, stop, asked, grown),
+        lambda: compile_plan(view(net, direction, start, stop, asked), start, window),
+    )
 
 
 def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
@@ -140,11 +146,7 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
     if classes is not None and seen.asked is not None:
         first = classes[start].first
         seeds = tuple(seen.asked.count(c) for c in first.tolist())
-    bounds = dict.fromkeys(order, 0)
-    bounds[start] = sum(seeds) * units[start]
-    for index in order:
-        for push in pushes[index]:
-            bounds[push.target] += bounds[index] * push.growth
+    bounds = _bounds(order, pushes, start, sum(seeds) * units[start], seen.weighted)
     return Plan(
         start=start,
         order=order,
@@ -161,6 +163,30 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...]) -> Plan:
     )
 
 
+def _bounds(
+    order: tuple[int, ...],
+    pushes: Mapping[int, tuple[Push, ...]],
+    start: int,
+    first: int,
+    weighted: bool,
+) -> dict[int, Any]:
+    """Upper bounds on the sums of maps' numbers: integers, of floats their binary logarithms."""
+    if not weighted:
+        bounds = dict.fromkeys(order, 0)
+        bounds[start] = first
+        for index in order:
+            for push in pushes[index]:
+                bounds[push.target] += bounds[index] * push.growth
+        return bounds
+    logs = dict.fromkeys(order, -math.inf)
+    logs[start] = math.log2(first)
+    for index in order:
+        for push in pushes[index]:
+            more = logs[index] + (math.log2(push.growth) if push.growth > 0 else -math.inf)
+            logs[push.target] = float(np.logaddexp2(logs[push.target], more))
+    return logs
+
+
 Mixed = dict[int, list[tuple[Strand, Mixing | None]]]
 
 
@@ -169,7 +195,7 @@ def _mixed(seen: View, start: int) -> tuple[dict[int, Classes] | None, Mixed]:
     if seen.asked is None:
         return None, {i: [(strand, None) for strand in seen.pushes[i]] for i in seen.order}
     joins = {
-        i: [(s.target, s.mix) for s in strands if s.mix is not None]
+        i: [(s.target, s.mix, s.gains) for s in strands if s.mix is not None]
         for i, strands in seen.pushes.items()
     }
     classes = classify(seen.order, joins, seen.channels, start, seen.asked)
@@ -178,7 +204,8 @@ def _mixed(seen: View, start: int) -> tuple[dict[int, Classes] | None, Mixed]:
         mixed[i] = []
         for strand in seen.pushes[i]:
             assert strand.mix is not None
-            found = mixing(strand.mix, classes[strand.target], classes[i])
+            into, source = classes[strand.target], classes[i]
+            found = mixing(strand.mix, into, source, strand.weight, strand.gains)
             if found is not None:
                 mixed[i].append((strand, None if found.plain else found))
     return classes, mixed
@@ -191,7 +218,9 @@ def _span(a: Window, b: Window) -> Window:
 def _push(
     strand: Strand, mixing: Mixing | None, out: tuple[Window, ...], src: tuple[Window, ...]
 ) -> Push:
-    steps, places, gain, growth = [], [], 0, 0
+    steps, places = [], []
+    gain: Any = 0
+    growth: Any = 0
     ndim = len(out)
     for term in strand.terms:
         if any(axes.hull(a, w) is None for a, w in zip(term, out, strict=True)):
@@ -199,7 +228,8 @@ def _push(
         made = []
         place: list[slice] = [slice(None)]
         whole = True
-        collects = hands = 1
+        collects: Any = 1
+        hands: Any = 1
         for i, axis in enumerate(term):
             most = axes.largest_sums(axis)
             hands *= most[0]

@@ -64,7 +64,7 @@ def resized_weights(n_in: int, n_out: int, ratio: Fraction, mode: str, coordinat
 
 
 def _linear(distance: np.ndarray) -> np.ndarray:
-    return 1 - np.abs(distance)
+    return np.asarray(1 - np.abs(distance))
 
 
 def _cubic(distance: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
     d, a = np.abs(distance), CUBIC
     near = ((a + 2) * d - (a + 3)) * d * d + 1
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d <= 1, near, far)
+    return np.asarray(np.where(d <= 1, near, far))
 
 
 def _source_positions(

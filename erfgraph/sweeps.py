@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,11 @@ from erfgraph.params import Shape
 from erfgraph.paths import count
 from erfgraph.plan import plan_for
 from erfgraph.view import Direction
+from erfgraph.weighted import start_gain, weigh, weighted_plan
+from erfgraph.weighting import Weighting, weighting
 
-MEASURES = ("paths", "edges")
+MEASURES = ("paths", "edges", "uniform", "variance")
+WEIGHTED = ("uniform", "variance")
 CHANNELS = ("collapse", "count")
 
 
@@ -32,6 +35,9 @@ def importance(
     of: str | FeatureMap = "input",
     *,
     channels: str = "collapse",
+    init: str | None = None,
+    batchnorm: str = "identity",
+    zero_residual: bool = False,
     progress: Progress | None = None,
 ) -> ImportanceMap:
     """The importance of every input unit for one unit of a feature map.
@@ -46,12 +52,17 @@ def importance(
     unit : int or sequence of int, optional
         Its position; default the centre, ``size // 2`` on every axis. Negative positions
         count from the end.
-    measure : {"paths", "edges"}, optional
+    measure : {"paths", "edges", "uniform", "variance"}, optional
         ``"paths"``: the number of directed paths from the input unit to the unit,
         multiplicities multiplied. ``"edges"``: the number of distinct edges that lie on at
-        least one such path.
+        least one such path. ``"uniform"``: the gradient of the unit where every layer averages
+        what it reads (all weights 1/fan-in). ``"variance"``: the expected square of the
+        gradient where weights are independent, of mean zero and variance 1/fan-in. The last
+        two tell channels apart: they are means over the unit's channels and sums over those
+        of the input unit.
     exact : bool, optional
-        Exact integers of any size (default), or float64 that never overflows.
+        Exact integers of any size (default), or float64 that never overflows. ``"uniform"``
+        and ``"variance"`` are float64 always.
     of : str or FeatureMap, optional
         Feature map whose units are rated; default the input.
     channels : {"collapse", "count"}, optional
@@ -62,6 +73,18 @@ def importance(
         `layer` or `of` names some channels of a map (a split), only those; one that it holds
         twice counts twice. This is the gradient of the unit's sum over channels where all
         weights are 1. Goes with ``"paths"`` and a `Network` only.
+    init : str, optional
+        For ``"variance"``: the initialisation, ``"lecun"``, ``"kaiming_fan_in"``,
+        ``"kaiming_fan_out"``, ``"xavier"``, ``"pytorch"``, ``"std=0.02"`` (see
+        `erfgraph.initial.weight_variance`), or ``"torchvision"``, which a network of the zoo
+        knows as its own. Then activations pass a share of the mean square, and norms and
+        scales count. Default: variance 1/fan-in, and elementwise functions pass everything.
+    batchnorm : {"identity", "batch"}, optional
+        For ``"variance"``: batch norms as in evaluation mode at initialisation, or dividing by
+        the standard deviation over a large batch (training mode), found by a forward pass of
+        moments (`erfgraph.forward`).
+    zero_residual : bool, optional
+        For ``"variance"``: whether the norm that ends a residual branch multiplies by zero.
     progress : callable, optional
         Called with (done, all) where `"edges"` takes long.
 
@@ -84,7 +107,9 @@ def importance(
     One backward sweep: with ``H`` the matrix of multiplicities of a layer, what its output
     holds is pushed to its input as ``Hᵀ g``, axis by axis, and branches add where they meet.
     Where channels are told apart, ``g`` has a number for every class of channels that hold
-    the same (see `erfgraph.channel_classes`).
+    the same (see `erfgraph.channel_classes`). For ``"variance"`` layers with fixed weights
+    (averages, interpolation, sums) are composed before they are squared, see
+    `erfgraph.routes`.
 
     Examples
     --------
@@ -110,6 +135,10 @@ def importance(
     where = unit_of(top, unit)
     rated = net.input if of == "input" else _find(net, of)
     _check_measure(measure, channels, explicit)
+    if measure in WEIGHTED:
+        w = _weighting(net, measure, init, batchnorm, zero_residual)
+        return _weighted(net, top, where, [rated], measure, w)[rated.index]
+    _check_unweighted(measure, init, batchnorm, zero_residual)
     if explicit is not None and rated.index <= top.index:
         return _on_graph(explicit, top, where, rated, measure, exact)
     if measure == "paths":
@@ -132,12 +161,15 @@ def importances(
     exact: bool = True,
     *,
     channels: str = "collapse",
+    init: str | None = None,
+    batchnorm: str = "identity",
+    zero_residual: bool = False,
 ) -> Mapping[str, ImportanceMap]:
     """The importance of the units of every feature map below one unit, from a single sweep.
 
     Parameters
     ----------
-    net, layer, unit, measure, exact, channels
+    net, layer, unit, measure, exact, channels, init, batchnorm, zero_residual
         As for `importance`; of every feature map, all channels.
 
     Returns
@@ -160,6 +192,11 @@ def importances(
     top = _layer_of(net, layer)
     where = unit_of(top, unit)
     _check_measure(measure, channels)
+    if measure in WEIGHTED:
+        w = _weighting(net, measure, init, batchnorm, zero_residual)
+        weighed = _weighted(net, top, where, net.maps[: top.index + 1], measure, w)
+        return {m.of: m for m in weighed.values() if m.counts.support.any() or m.of == top.name}
+    _check_unweighted(measure, init, batchnorm, zero_residual)
     if measure == "edges":
         every = [
             importance(net, top, where, measure, exact, of=m) for m in net.maps[: top.index + 1]
@@ -262,6 +299,52 @@ def _paths(
     return _map(net, start, unit, rated, "paths", counts, windows, channels)
 
 
+def _weighting(
+    net: Network, measure: str, init: str | None, batchnorm: str, zero_residual: bool
+) -> Weighting:
+    if measure == "uniform":
+        _check_unweighted(measure, init, batchnorm, zero_residual)
+    return weighting(net, init, batchnorm, zero_residual)
+
+
+def _check_unweighted(measure: str, init: Any, batchnorm: Any, zero_residual: Any) -> None:
+    """Refuse what only `variance` looks at, rather than ignore it."""
+    for key, value, plain in (
+        ("init", init, None),
+        ("batchnorm", batchnorm, "identity"),
+        ("zero_residual", zero_residual, False),
+    ):
+        if value != plain:
+            raise InputError(f"{key}: got {value!r}, but only measure 'variance' looks at it")
+
+
+def _weighted(
+    net: Network,
+    top: FeatureMap,
+    unit: Shape,
+    rated: Sequence[FeatureMap],
+    measure: str,
+    w: Weighting,
+) -> dict[int, ImportanceMap]:
+    """Weighted importances of several maps, from one sweep."""
+    asked = _channels(net, top)
+    below = tuple(m.index for m in rated if m.index <= top.index)
+    found: dict[int, Counts] = {}
+    windows: Mapping[int, tuple[tuple[int, int], ...]] = {}
+    if below:
+        plan = weighted_plan(net, measure, top.index, unit, below, asked, w)
+        factor = start_gain(net, top, w) if measure == "variance" else 1.0
+        views = {m.index: m.view for m in rated}
+        found = weigh(plan, below, factor / len(asked), views)
+        windows = plan.windows
+    return {
+        m.index: _map(net, top, unit, m, measure, found[m.index], windows[m.index], "mean")
+        if m.index in found
+        else _empty(net, top, unit, m, measure, False, "mean")
+        for m in rated
+    }
+
+
 def _channels(net: Network, m: FeatureMap) -> Channels:
     """Which channels of a feature map a name stands for."""
     return range(net.maps[m.index].channels) if m.view is None else m.view
@@ -312,6 +395,11 @@ def _check_measure(measure: str, channels: str, explicit: Graph | None = None) -
     for kind, name, known in (("measure", measure, MEASURES), ("channels", channels, CHANNELS)):
         if name not in known:
             raise unknown_name(kind, str(name), known)
+    if measure in WEIGHTED and explicit is not None:
+        raise InputError(
+            f"measure: {measure!r} wants a Network, got an explicit Graph, whose edges have no "
+            "weights"
+        )
     if channels == "count" and measure != "paths":
         raise InputError(f"channels: 'count' goes with measure 'paths', got measure {measure!r}")
     if channels == "count" and explicit is not None:

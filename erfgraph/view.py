@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from erfgraph import axes
 from erfgraph.channels import Channels, Mix
 from erfgraph.layers import Terms
@@ -15,7 +17,7 @@ from erfgraph.params import Shape
 Direction = Literal["backward", "forward"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Strand:
     """What one map pushes to another through one part of a link.
 
@@ -26,11 +28,17 @@ class Strand:
         Of the link, or of the link reversed.
     mix : Mix, optional
         From the channels that it makes to those that it reads; None: channels collapsed.
+    weight : float
+        By which all that is pushed is multiplied; 1 where paths are counted.
+    gains : float64 array, shape (len(mix.reads),), optional
+        By which it is multiplied besides, for every channel that is read.
     """
 
     target: int
     terms: Terms
     mix: Mix | None = None
+    weight: float = 1.0
+    gains: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class View:
     order: tuple[int, ...]  # maps in the order in which they are complete
     channels: tuple[int, ...] = ()  # of every map, where they are told apart
     asked: Channels | None = None  # then: the channels of the first map to start on
+    weighted: bool = False  # whether numbers are floats rather than counts
 
 
 def view(

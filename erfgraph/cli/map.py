@@ -26,6 +26,9 @@ def map_command(
     unit: o.Unit = None,
     of: Annotated[str, typer.Option(help="Feature map whose units are rated.")] = "input",
     measure: o.Measure = "paths",
+    init: o.Init = None,
+    batchnorm: o.BatchNorm = "identity",
+    zero_residual: o.ZeroResidual = False,
     count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
@@ -67,6 +70,9 @@ def map_command(
                     exact,
                     of,
                     channels="count" if count_channels else "collapse",
+                    init=init,
+                    batchnorm=batchnorm,
+                    zero_residual=zero_residual,
                     progress=advance,
                 )
             )

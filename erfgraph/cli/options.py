@@ -49,7 +49,29 @@ Unit = Annotated[
     str | None,
     typer.Option(metavar="Y,X", help="Position of the unit; default the centre, size // 2."),
 ]
-Measure = Annotated[str, typer.Option(help="What importance counts: paths or edges.")]
+Measure = Annotated[
+    str,
+    typer.Option(
+        help="What importance counts: paths, edges, uniform (the gradient where layers average) "
+        "or variance (the mean-square gradient at initialisation)."
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="Initialisation for variance: lecun, kaiming_fan_in, kaiming_fan_out, xavier, "
+        "pytorch, std=0.02, or torchvision (a zoo network's own); default variance 1/fan-in "
+        "without activations.",
+        show_default=False,
+    ),
+]
+BatchNorm = Annotated[
+    str,
+    typer.Option(help="Batch norms for variance: identity (at initialisation) or batch."),
+]
+ZeroResidual = Annotated[
+    bool, typer.Option("--zero-residual", help="For variance: residual branches end with zero.")
+]
 CountChannels = Annotated[
     bool,
     typer.Option(

@@ -1,0 +1,207 @@
+"""Views of a network for the measures that look at weights: what pushes where, how heavily.
+
+For `uniform` weights multiply along every path. For `variance` mean squares do, but for fixed
+weights, which are composed along `Route`s before they are squared. A map at which correlated
+numbers arrive has two nodes in the view: one for what arrives through drawn weights, which is
+uncorrelated and so the root of routes, and one for all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from erfgraph.channels import Channels
+from erfgraph.featuremap import FeatureMap
+from erfgraph.forward import Forward, depths
+from erfgraph.network import Network
+from erfgraph.routes import (
+    Mask,
+    Route,
+    channel_matrix,
+    extended,
+    root_route,
+    squared,
+    stays_diagonal,
+)
+from erfgraph.view import Strand, View
+from erfgraph.weighting import Edge, Weighting, edges_of, mean_edges
+
+MOST_ROUTES = 48  # into one map; beyond, what arrives is taken as uncorrelated
+
+
+def needed(net: Network, start: int, stops: Iterable[int]) -> list[int]:
+    """Maps on ways from a map down to others, last first."""
+    reached = {start}
+    for i in range(start, -1, -1):
+        if i in reached:
+            reached.update(link.src for link in net.maps[i].links)
+    leading = set(stops)
+    for i in range(start + 1):
+        if any(link.src in leading for link in net.maps[i].links):
+            leading.add(i)
+    return [i for i in range(start, -1, -1) if i in reached and i in leading] or [start]
+
+
+def uniform_view(net: Network, start: int, asked: Channels, stops: Sequence[int]) -> View:
+    """What pushes where when every layer averages what it reads."""
+    order = needed(net, start, stops)
+    kept = set(order)
+    lowest = min(stops)
+    pushes = {
+        i: tuple(
+            Strand(e.src, (e.term,), e.mix, e.factor)
+            for e in mean_edges(net, net.maps[i])
+            if e.src in kept and i > lowest
+        )
+        for i in order
+    }
+    shapes = tuple(m.shape for m in net.maps)
+    return View(shapes, pushes, tuple(order), tuple(m.channels for m in net.maps), asked, True)
+
+
+def variance_view(
+    net: Network, start: int, asked: Channels, stops: Sequence[int], w: Weighting
+) -> View:
+    """What pushes where when weights are drawn independently."""
+    build = _Build(net, w, needed(net, start, stops), set(stops))
+    build.run(start)
+    n = len(net.maps)
+    shapes = tuple(m.shape for m in net.maps)
+    channels = tuple(m.channels for m in net.maps)
+    pushes = {i: tuple(build.pushes.get(i, ())) for i in build.order}
+    assert all(s.target < 2 * n for strands in pushes.values() for s in strands)
+    return View(shapes * 2, pushes, tuple(build.order), channels * 2, asked, True)
+
+
+@dataclass
+class _Build:
+    """A variance view under construction; maps are visited last first."""
+
+    net: Network
+    w: Weighting
+    visit: list[int]
+    wanted: set[int]
+    pushes: dict[int, list[Strand]] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    # what is on its way to a map that has not been visited yet
+    routes: dict[int, list[Route]] = field(default_factory=dict)
+    drawn: dict[int, list[tuple[int, Edge]]] = field(default_factory=dict)
+
+    def run(self, start: int) -> None:
+        """Visit all maps."""
+        w, kept = self.w, set(self.visit)
+        forward = Forward(self.net, w.init, w.batchnorm == "batch") if w.follows else None
+        depth = depths(self.net) if w.zero_residual else None
+        edges = {
+            i: [
+                e
+                for e in edges_of(self.net, self.net.maps[i], w, forward, depth)
+                if e.src in kept and i > min(self.wanted)
+            ]
+            for i in self.visit
+        }
+        below = self._fixed_below(edges)
+        for i in self.visit:
+            m = self.net.maps[i]
+            whole = self._arrive(m, i == start, below, edges[i], forward)
+            for e in edges[i]:
+                if e.fixed:
+                    self._continue(e, whole, forward)
+                else:
+                    self.drawn.setdefault(e.src, []).append((i, e))
+
+    def _fixed_below(self, edges: dict[int, list[Edge]]) -> dict[int, int]:
+        """For every map, those that fixed weights lead to from it, itself too, as bits."""
+        found: dict[int, int] = {}
+        for i in reversed(self.visit):
+            bits = 1 << i
+            for e in edges[i]:
+                if e.fixed:
+                    bits |= found[e.src]
+            found[i] = bits
+        return found
+
+    def _arrive(
+        self,
+        m: FeatureMap,
+        starts: bool,
+        below: dict[int, int],
+        edges: list[Edge],
+        forward: Forward | None,
+    ) -> list[Route]:
+        """Join what arrives at a map; what it is of roots from here on."""
+        i = m.index
+        routes, drawn = self.routes.pop(i, []), self.drawn.pop(i, [])
+        fresh = not routes or len(routes) > MOST_ROUTES
+        fresh = fresh or (stays_diagonal(routes) and not self._met_again(routes, below, i))
+        own = i if fresh else len(self.net.maps) + i
+        for source, e in drawn:
+            self._push(source, own, e, forward)
+        if starts or (drawn and not fresh):
+            self.order.append(own)
+        if fresh:
+            if not starts:
+                self.order.append(i)
+            self._join(routes, m)
+            return [root_route(i, m.shape)]
+        whole = [*routes, *([root_route(own, m.shape)] if drawn else [])]
+        if i in self.wanted or any(not e.fixed for e in edges):
+            self.order.append(i)
+            self._join(whole, m)
+        return whole
+
+    def _met_again(self, routes: list[Route], below: dict[int, int], i: int) -> bool:
+        """Whether a root's numbers also come by a way that avoids this map, and meet below it."""
+        roots = {route.root for route in routes}
+        return any(
+            below[other] & below[i]
+            for other, pending in self.routes.items()
+            if any(route.root in roots for route in pending)
+        )
+
+    def _join(self, routes: list[Route], m: FeatureMap) -> None:
+        """Strands from roots to a map, mean squares of what leads there."""
+        by_root: dict[int, list[Route]] = {}
+        for route in routes:
+            by_root.setdefault(route.root, []).append(route)
+        n = len(self.net.maps)
+        for root, group in by_root.items():
+            for s in squared(group, (self.net.maps[root % n].channels, m.channels)):
+                strand = Strand(m.index, (s.term,), s.mix, s.factor, s.gains)
+                self.pushes.setdefault(root, []).append(strand)
+
+    def _push(self, source: int, target: int, e: Edge, forward: Forward | None) -> None:
+        """A strand through drawn weights."""
+        factor, gains = e.factor, None
+        if forward is not None:
+            _, gain = forward.read(self.net.maps[e.made], e.link)
+            factor, gains = _common(gain.square[np.asarray(e.mix.reads)], factor)
+        strand = Strand(target, (e.term,), e.mix, factor, gains)
+        self.pushes.setdefault(source, []).append(strand)
+
+    def _continue(self, e: Edge, whole: list[Route], forward: Forward | None) -> None:
+        """Routes through fixed weights."""
+        made, read = self.net.maps[e.made], self.net.maps[e.src]
+        factor, gains = e.factor, None
+        mask: Mask | None = None
+        if forward is not None and e.link.passed:
+            _, gain = forward.read(made, e.link)
+            if gain.drawn:
+                used = np.asarray(e.mix.reads)
+                mean, square = float(gain.mean[used].mean()), float(gain.square[used].mean())
+                mask = ((e.src, e.link.passed), mean, square)
+            else:
+                factor, gains = _common(gain.mean, factor)
+        matrix = channel_matrix(e.mix, made.channels, read.channels, gains)
+        arriving = self.routes.setdefault(e.src, [])
+        arriving.extend(extended(route, e.term, factor, matrix, mask) for route in whole)
+
+
+def _common(gains: np.ndarray, factor: float) -> tuple[float, np.ndarray | None]:
+    """Gains that are all the same become part of the factor."""
+    if (gains == gains[0]).all():
+        return factor * float(gains[0]), None
+    return factor, gains

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import erfgraph as eg
-from erfgraph.agreement.bootstrap import limits
+from erfgraph.agreement.bootstrap import Groups, limits
 from erfgraph.agreement.cost import Cost, allocated, resident
 from erfgraph.agreement.numbers import NUMBERS
 from erfgraph.agreement.pair import passing
@@ -25,6 +25,8 @@ class SampledMap(ImportanceMap):
     """A map that carries group means of its samples."""
 
     replicates: np.ndarray | None = None
+    replicate_sizes: np.ndarray | None = None
+    statistic: str = "mean_square"
 
 
 def make_map(values, replicates=None, **about) -> SampledMap:
@@ -41,6 +43,8 @@ def make_map(values, replicates=None, **about) -> SampledMap:
         offset=(0,) * len(shape),
         counts=Counts(values),
         replicates=replicates,
+        replicate_sizes=about.get("sizes", None if replicates is None else [1] * len(replicates)),
+        statistic=about.get("statistic", "mean_square"),
     )
 
 
@@ -268,6 +272,29 @@ def test_two_sampled_maps_and_the_noise_between_them():
     assert apart.total_variation.low - 0.01 <= true <= apart.total_variation.high
 
 
+def test_how_groups_make_a_map():
+    means, taken = np.array([[1.0, 3.0], [-2.0, 2.0], [1.0, 0.0]]), np.array([[1, 2, 0]])
+    weighed = Groups(means, np.array([2, 1, 1])).drawn(taken)
+    assert weighed.tolist() == [[2 / 12, 10 / 12]]  # the sizes of -2 and 10
+    middle = Groups(np.abs(means), np.ones(3), median=True).drawn(taken)
+    assert middle.tolist() == [[2 / 4, 2 / 4]]
+    assert not Groups(means, np.ones(3)).linear
+    assert Groups(np.abs(means), np.ones(3)).linear
+
+
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+def test_medians_and_signed_means(statistic):
+    random = np.random.default_rng(0)
+    samples = bell(3.0, 15) * (random.normal(1, 0.5, (40, 15, 15)))
+    samples = np.abs(samples) if statistic == "median" else samples
+    values = np.median(samples, axis=0) if statistic == "median" else abs(samples.mean(axis=0))
+    found = eg.compare(
+        make_map(values, samples, statistic=statistic), make_map(bell(3.0, 15)), bootstrap=200
+    )
+    assert found.noise_ratio == pytest.approx(1, abs=0.25)
+    assert found.total_variation.low <= 0.02
+
+
 def test_draws_repeat_by_their_seed():
     one, other = drawn_map(bell(5.0), 8, 0), make_map(bell(6.0))
     first, again, next_ = (
@@ -355,6 +382,8 @@ def test_other_errors():
         eg.compare(one, 3)
     with pytest.raises(InputError, match=r"a: replicates of shape \(4, 2\), wanted"):
         eg.compare(make_map(np.ones(3), np.ones((4, 2))), one)
+    with pytest.raises(InputError, match="a: got 4 replicates and 3 sizes"):
+        eg.compare(make_map(np.ones(3), np.ones((4, 3)), sizes=[1, 1, 1]), one)
 
 
 # --- cost -------------------------------------------------------------------------------------

@@ -47,8 +47,55 @@ class Drawn:
     noise: float
 
 
-def replicates_of(name: str, imp: ImportanceMap) -> np.ndarray | None:
-    """Group means of a map's samples, float64 (groups, *shape); None if there are not two.
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Groups of a map's samples, and how they make the map.
+
+    Attributes
+    ----------
+    means : float64 array (groups, *shape) or (groups, units)
+    sizes : int64 array (groups,)
+        Samples of each.
+    median : bool
+        Whether the map is the groups' median; else it is the size of their mean.
+    """
+
+    means: np.ndarray
+    sizes: np.ndarray
+    median: bool = False
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    @property
+    def linear(self) -> bool:
+        """Whether sums over units of the map are means of the groups' sums."""
+        return not self.median and bool((self.means >= 0).all())
+
+    def of(self, change: Callable[[np.ndarray], np.ndarray]) -> Groups:
+        """The same groups after a change of every map."""
+        return Groups(change(self.means), self.sizes, self.median)
+
+    def drawn(self, taken: np.ndarray) -> np.ndarray:
+        """What the map would be with each group taken so often: shares, (draws, units).
+
+        Parameters
+        ----------
+        taken : int64 array (draws, groups)
+        """
+        if self.median:
+            every = [np.median(np.repeat(self.means, n, axis=0), axis=0) for n in taken]
+            return _shares(np.stack(every))
+        return _shares(np.abs((taken * self.sizes) @ self.means))
+
+    def draws(self, times: int, random: np.random.Generator) -> np.ndarray:
+        """Shares of so many draws with replacement, (draws, units)."""
+        n = len(self)
+        return self.drawn(random.multinomial(n, np.full(n, 1 / n), times))
+
+
+def groups_of(name: str, imp: ImportanceMap) -> Groups | None:
+    """Groups of a map's samples; None if there are not two.
 
     Raises
     ------
@@ -64,13 +111,18 @@ def replicates_of(name: str, imp: ImportanceMap) -> np.ndarray | None:
             f"{name}: replicates of shape {found.shape}, wanted finite ones of (groups, "
             f"{', '.join(map(str, imp.shape))})"
         )
-    return found if len(found) > 1 else None
+    sizes = np.asarray(getattr(imp, "replicate_sizes", np.ones(len(found), dtype=np.int64)))
+    if sizes.shape != found.shape[:1]:
+        raise InputError(f"{name}: got {len(found)} replicates and {sizes.size} sizes of them")
+    if len(found) < 2:
+        return None
+    return Groups(found, sizes, getattr(imp, "statistic", "") == "median")
 
 
 def redraw(
     grid: Grid,
     pair: Pair,
-    groups: tuple[np.ndarray | None, np.ndarray | None],
+    groups: tuple[Groups | None, Groups | None],
     times: int,
     seed: int,
     progress: Progress | None = None,
@@ -82,7 +134,7 @@ def redraw(
     grid : Grid
     pair : Pair
         The maps themselves.
-    groups : pair of float64 array (groups, *shape) or None
+    groups : pair of Groups or None
         None for a map without samples, which stays as it is. At least one is given.
     times : int
     seed : int
@@ -90,30 +142,46 @@ def redraw(
         Called with (done, all) draws.
     """
     random = np.random.default_rng(seed)
-    taken = [None if g is None else grid.take(g) for g in groups]
-    means = [x if t is None else _shares(t.mean(axis=0)[None]) for x, t in
-             zip((pair.a, pair.b), taken, strict=True)]  # fmt: skip
-    small = [1.0 if t is None else np.sqrt(len(t) / (len(t) - 1)) for t in taken]
+    sides = [
+        _Side(share, levels, None if g is None else g.of(grid.take))
+        for share, levels, g in zip(
+            (pair.a, pair.b), (pair.levels_a, pair.levels_b), groups, strict=True
+        )
+    ]
     numbers: dict[str, list[np.ndarray]] = {name: [] for name in NUMBERS}
     noises = np.zeros(3)
     for done, k in _chunks(times, max(1, CHUNK // grid.coordinates.shape[1])):
-        shares, levels, off = [], [], []
-        for t, whole, lev, mean, factor in zip(
-            taken, (pair.a, pair.b), (pair.levels_a, pair.levels_b), means, small, strict=True
-        ):
-            drawn = whole if t is None else _draws(t, k, random)
-            shares.append(drawn)
-            levels.append(lev if t is None else grid.levels(drawn))
-            off.append(np.zeros((1, 1)) if t is None else factor * (drawn - mean))
-        made = Pair(grid, shares[0], shares[1], levels[0], levels[1])
+        (a, levels_a, off_a), (b, levels_b, off_b) = (s.drawn(grid, k, random) for s in sides)
+        made = Pair(grid, a, b, levels_a, levels_b)
         for name, row in NUMBERS.items():
             numbers[name].append(row.of(made))
-        for i, x in enumerate((off[0], off[1], off[0] - off[1])):
-            noises[i] += 0.5 * np.abs(x).sum(axis=-1).mean() * k / times
+        for i, off in enumerate((off_a, off_b, off_a - off_b)):
+            noises[i] += np.abs(off).sum(axis=-1).mean() / 2 * k / times
         if progress is not None:
             progress(done, times)
     found = {name: np.concatenate(parts) for name, parts in numbers.items()}
     return Drawn(found, *(float(x) for x in noises))
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One of the two maps on the grid's units, with its groups if it has some."""
+
+    share: np.ndarray
+    levels: np.ndarray
+    groups: Groups | None
+
+    def drawn(
+        self, grid: Grid, times: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shares and levels of the draws, and how far they are off."""
+        if self.groups is None:
+            return self.share, self.levels, np.zeros((1, 1))
+        n = len(self.groups)
+        shares = self.groups.draws(times, random)
+        off = shares - self.groups.drawn(np.ones((1, n), dtype=np.int64))
+        # a mean of n groups has n / (n - 1) of the variance that drawing them again shows
+        return shares, grid.levels(shares), np.sqrt(n / (n - 1)) * off
 
 
 def limits(
@@ -157,12 +225,6 @@ def _chunks(n: int, most: int) -> Iterator[tuple[int, int]]:
     for start in range(0, n, most):
         stop = min(start + most, n)
         yield stop, stop - start
-
-
-def _draws(groups: np.ndarray, times: int, random: np.random.Generator) -> np.ndarray:
-    n = len(groups)
-    weights = random.multinomial(n, np.full(n, 1 / n), times)
-    return _shares(weights @ groups)
 
 
 def _shares(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from erfgraph.agreement.bootstrap import Drawn, Progress, limits, redraw, replicates_of
+from erfgraph.agreement.bootstrap import Drawn, Groups, Progress, groups_of, limits, redraw
 from erfgraph.agreement.cost import Cost
 from erfgraph.agreement.numbers import NUMBERS
 from erfgraph.agreement.pair import Pair, check_map, make_grid, make_pair, support
@@ -109,7 +109,7 @@ def compare(
     levels, default = check_thresholds(thresholds)
     grid = make_grid(a, b, levels, default)
     pair = make_pair(grid, a, b)
-    groups = (replicates_of("a", a), replicates_of("b", b))
+    groups = (groups_of("a", a), groups_of("b", b))
     drawn = None
     if bootstrap and any(g is not None for g in groups):
         drawn = redraw(grid, pair, groups, bootstrap, seed, progress)
@@ -195,5 +195,5 @@ def _estimate(value: Any, ends: tuple[Any, Any] | None) -> Estimate:
     return Estimate(float(value), float(ends[0]), float(ends[1]))
 
 
-def _length(groups: np.ndarray | None) -> int:
+def _length(groups: Groups | None) -> int:
     return 0 if groups is None else len(groups)

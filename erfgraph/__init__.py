@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from erfgraph.version import __version__
 
 if TYPE_CHECKING:
-    from erfgraph import importers
+    from erfgraph import importers, theory
     from erfgraph.agreement.compare import compare
     from erfgraph.agreement.cost import Cost
     from erfgraph.agreement.result import Comparison
@@ -78,12 +78,15 @@ if TYPE_CHECKING:
         gridding,
     )
     from erfgraph.tasks.tiling import Halo, halo
+    from erfgraph.torch_network.building import to_torch
+    from erfgraph.verification import Check, Verification, verify
 
 # where each public name lives; looked up on first use, so that importing costs little
 _HOMES = {
     "Branches": "merges",
     "Cells": "tasks.detection",
     "Centres": "centre_grid",
+    "Check": "verification",
     "Checkerboard": "tasks.segmentation",
     "Comparison": "agreement.result",
     "Cost": "agreement.cost",
@@ -111,6 +114,7 @@ _HOMES = {
     "ThresholdError": "errors",
     "Unit": "explicit",
     "UnknownOperationError": "errors",
+    "Verification": "verification",
     "branches": "merges",
     "cells": "tasks.detection",
     "centres": "centre_grid",
@@ -137,6 +141,8 @@ _HOMES = {
     "receptive_fields": "arithmetic",
     "save_network": "netfile",
     "spectrum": "scale_spectrum",
+    "to_torch": "torch_network.building",
+    "verify": "verification",
 }
 _RENAMED = {"save_network": "save_file"}
 
@@ -145,6 +151,7 @@ __all__ = [
     "Branches",
     "Cells",
     "Centres",
+    "Check",
     "Checkerboard",
     "Comparison",
     "Cost",
@@ -171,6 +178,7 @@ __all__ = [
     "ThresholdError",
     "Unit",
     "UnknownOperationError",
+    "Verification",
     "__version__",
     "branches",
     "cells",
@@ -199,12 +207,15 @@ __all__ = [
     "receptive_fields",
     "save_network",
     "spectrum",
+    "theory",
+    "verify",
+    "to_torch",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "importers":
-        return importlib.import_module("erfgraph.importers")
+    if name in ("importers", "theory"):  # modules that are public as such
+        return importlib.import_module(f"erfgraph.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'erfgraph' has no attribute {name!r}")
     home = importlib.import_module(f"erfgraph.{_HOMES[name]}")

@@ -16,6 +16,7 @@ from erfgraph.cli.graph import graph_command
 from erfgraph.cli.map import map_command
 from erfgraph.cli.scales import scales_command
 from erfgraph.cli.table import table_command
+from erfgraph.cli.verify import verify_command
 from erfgraph.cli.zoo import zoo_command
 from erfgraph.version import __version__
 
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "coverage": coverage_command,
     "cells": cells_command,
     "match": match_command,
+    "verify": verify_command,
     "zoo": zoo_command,
 }
 

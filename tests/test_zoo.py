@@ -168,8 +168,8 @@ def test_the_digest_tells_networks_apart(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_the_digest_leaves_out() -> None:
-    # pools, interpolations, concatenations and activations that are called are no modules, nor is
-    # a parameter; nothing else may miss
+    # pools, interpolations, products, concatenations and activations that are called are no
+    # modules, nor is a parameter; nothing else may miss
     beside = {name for known in TORCHVISION.values() for name in known["beside"]}
     last = {name.split(".")[-1] for name in beside}
     assert last == {
@@ -177,6 +177,7 @@ def test_what_the_digest_leaves_out() -> None:
         "avgpool",
         "channel_slice#",
         "concat",
+        "gate#",
         "identity#",
         "layer_scale",
         "max_pool",

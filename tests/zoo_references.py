@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 
 import erfgraph as eg
 from erfgraph import zoo
+from erfgraph.featuremap import Pass
+from erfgraph.network import Network
 
 # the network, whose modules, and those that are called twice, or return what nothing else does
 REFERENCES = {
@@ -117,3 +120,162 @@ def test_as_many_paths_as_the_reference_s_forward_has(
         (gradient,) = torch.autograd.grad(made["out"][at], x)
         found = eg.importance(net, layer, unit).values.astype(float)
         np.testing.assert_allclose(found, gradient[0].sum(0).numpy(), rtol=1e-9)
+
+
+# --- what every layer reads, and through what, against the operations that the forward calls ---
+
+LAYERS = {  # operation of PyTorch → what it is called below
+    "convolution": "weights",
+    "addmm": "weights",
+    "max_pool2d_with_indices": "max",
+    "avg_pool2d": "mean",
+    "_adaptive_avg_pool2d": "mean",
+    "mean": "mean",
+    "add": "add",
+    "cat": "cat",
+    "upsample_bilinear2d": "resize",
+    "upsample_nearest2d": "resize",
+}
+OURS = {
+    "conv": "weights",
+    "linear": "weights",
+    "max_pool": "max",
+    "avg_pool": "mean",
+    "adaptive_pool": "mean",
+    "global_pool": "mean",
+    "add": "add",
+    "concat": "cat",
+    "upsample": "resize",
+}
+ELEMENTWISE = {
+    "native_batch_norm": "batch_norm",
+    "native_layer_norm": "layer_norm",
+    "relu": "relu",
+    "hardtanh": "relu6",
+    "leaky_relu": "leaky_relu",
+    "silu": "silu",
+    "hardswish": "hardswish",
+    "gelu": "gelu",
+    "sigmoid": "sigmoid",
+    "hardsigmoid": "hardsigmoid",
+}
+MOVES = ("view", "_unsafe_view", "permute", "transpose", "clone", "split", "as_strided", "alias")
+
+# the layer that made a tensor, as a hash of all below it, and what followed
+State = tuple[int, tuple[str, ...]]
+
+
+class Layers:
+    """Layers as hashes of all below them, and how often each is there.
+
+    A sum is known by its terms, in any order, as one of three may be two of two.
+    """
+
+    def __init__(self) -> None:
+        self.count: Counter[int] = Counter()
+        self.terms: dict[State, list[State]] = {}
+
+    def add(self, label: str, channels: int, positions: int, read: list[State]) -> State:
+        if label == "add":
+            read = sorted(term for state in read for term in self.terms.get(state, [state]))
+        made: State = (hash((label, channels, positions, tuple(read))), ())
+        if label == "add":
+            self.terms[made] = read
+        else:
+            self.count[made[0]] += 1
+        return made
+
+
+def forward_reads(model: Any, shape: tuple[int, ...]) -> tuple[Counter[int], State, Counter[str]]:
+    """The layers that a forward calls, the last one's, and elementwise calls by kind."""
+    torch = pytest.importorskip("torch")
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    image = torch.empty(1, 3, *shape, device="meta")
+    states: dict[int, State] = {id(image): (0, ())}
+    alive: list[Any] = [image]  # an id is given again to another tensor otherwise
+    layers = Layers()
+    kinds: Counter[str] = Counter()
+
+    class Follow(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            made = func(*args, **(kwargs or {}))
+            op = func.overloadpacket.__name__.removesuffix("_")
+            tensors = args[0] if op == "cat" else args
+            given = [a for a in tensors if isinstance(a, torch.Tensor) and id(a) in states]
+            read = [states[id(a)] for a in given]
+            if not read:
+                return made
+            first = made[0] if isinstance(made, tuple) else made
+            if op in MOVES:
+                new = read[0]
+            elif op in ELEMENTWISE:
+                kinds[ELEMENTWISE[op]] += 1
+                new = (read[0][0], (*read[0][1], ELEMENTWISE[op]))
+            elif op == "mul":  # by a gate, which is the smaller of the two, or by a parameter
+                kinds["scale"] += len(read) == 1
+                new = states[id(max(given, key=lambda a: a.numel()))]
+                new = (new[0], (*new[1], "scale"))
+            else:
+                channels, n = first.shape[1], math.prod(first.shape) // first.shape[1]
+                new = layers.add(LAYERS[op], channels, n, read)
+            for a in made if isinstance(made, tuple | list) else [made]:
+                states[id(a)] = new
+                alive.append(a)
+            return made
+
+    with torch.no_grad(), Follow():
+        out = model(image)
+    return layers.count, states[id(out["out"] if isinstance(out, dict) else out)], kinds
+
+
+def described_reads(net: Network) -> tuple[Counter[int], State]:
+    """The layers of a network, and the last one's."""
+
+    def through(index: int, passed: tuple[Pass, ...]) -> State:
+        return made[index][0], tuple(p.kind for p in passed)
+
+    layers = Layers()
+    made: list[State] = [(0, ())]
+    for m in net.maps[1:]:
+        read = [through(link.src, link.passed) for link in m.links]
+        made.append(layers.add(OURS[m.op], m.channels, math.prod(m.shape), read))
+    return layers.count, through(net.output.index, net.output.passed)
+
+
+def convolutional() -> list[str]:
+    """Networks of the zoo that are models of torchvision or timm, and no transformers."""
+    torchvision = pytest.importorskip("torchvision")
+    known = {*torchvision.models.list_models(), "darknet53", "hrnet_w18"}
+    return [name for name in zoo.ZOO if name in known and not name.startswith(("swin", "vit"))]
+
+
+@pytest.mark.parametrize("name", convolutional())
+def test_layers_read_through_what_the_reference_s_forward_calls(name: str) -> None:
+    from benchmarks.torchvision_names import torchvision_model
+
+    torch = pytest.importorskip("torch")
+    if name in REFERENCES:
+        with torch.device("meta"):
+            model = reference(name).eval()
+    else:
+        model = torchvision_model(name)
+    net = zoo.build(name, head=True)
+    layers, last, kinds = forward_reads(model, net.input.shape)
+    assert described_reads(net) == (layers, last)
+    called = Counter(layer.params.get("kind") for layer in net.layers if layer.op == "identity")
+    assert {kind: n for kind, n in called.items() if kind} == dict(+kinds)
+
+
+def test_the_comparison_of_reads_can_fail() -> None:
+    from benchmarks.torchvision_names import torchvision_model
+
+    layers, _, _ = forward_reads(torchvision_model("resnet18"), (224, 224))
+    net = zoo.build("resnet18", head=True)
+    net.conv(net["layer1.0.bn1"], 3, padding=1, channels=64)  # the ReLU is left out
+    more = described_reads(net)[0] - layers
+    assert sum(more.values()) == 1
+    net = zoo.build("resnet34", head=True)
+    assert described_reads(net)[0] != layers

@@ -7,7 +7,7 @@ from erfgraph.zoo.architecture import Architecture
 from erfgraph.zoo.blocks import Function, batch_norm, conv, follow
 
 PAPER = "Redmon and Farhadi 2018, arXiv:1804.02767"
-SLOPE = 0.01  # timm's; the authors' is 0.1
+SLOPE = 0.1  # the authors', as the initialisation is; timm's is 0.01
 STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # channels and blocks
 
 
@@ -39,4 +39,4 @@ def darknet53(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:
     return x
 
 
-ARCHITECTURES = (Architecture("darknet53", darknet53, PAPER, (256, 256), init="kaiming_fan_out"),)
+ARCHITECTURES = (Architecture("darknet53", darknet53, PAPER, (256, 256), init="kaiming_fan_in"),)

@@ -5,6 +5,7 @@ Names are those of milesial/Pytorch-UNet, whose network is `unet_padded`: ``inc`
 carries over is cropped around the centre (``up1.crop``). The 3-D network doubles its channels
 before each pool, not behind it, and keeps them in each up-convolution. The input shape is the
 papers': a tile of 572 x 572 makes one of 388 x 388, one of 132 x 132 x 116 one of 44 x 44 x 28.
+The original has no norms, and what they are named by there passes its map on as it is.
 """
 
 from __future__ import annotations

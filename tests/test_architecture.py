@@ -68,6 +68,7 @@ ORDER = [
     "erf",
     "mapfile",
     "importance_map",
+    "torch_network",
     "gradient",
     "sweeps",
     "comparison",

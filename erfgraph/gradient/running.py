@@ -254,6 +254,8 @@ def _result(
     shape = plan.inputs.shape[1:]
     source = plan.weights.source
     kind = source if plan.weights.fresh else type(source)
+    # what `to_torch` made has the network's own name
+    name = getattr(source, "erfgraph_name", None) or getattr(kind, "__name__", None)
     return GradientMap(
         layer=plan.layer or "output",
         unit=where,
@@ -261,7 +263,7 @@ def _result(
         measure=f"gradient {statistic}",
         shape=shape,
         input_shape=shape,
-        network=getattr(kind, "__name__", type(kind).__name__),
+        network=name or type(kind).__name__,
         offset=(0,) * len(shape),
         counts=Counts(sums.values()),
         channels="count",

@@ -260,7 +260,7 @@ class Description:
                 result = self._viewed(name, result, made.view)
             if made.passed is not None:
                 name = name or self._free_name(layer.op)
-                passed = (*result.passed, made.passed)
+                passed = (*result.passed, replace(made.passed, of=name))
                 result = replace(result, passed=passed, key=name)
         else:
             if len(self._maps) >= MOST_MAPS:

@@ -27,10 +27,13 @@ class Pass:
         A row of `erfgraph.elementwise.KINDS`: an activation, a norm, a scale.
     value : float, optional
         Its parameter: a slope, the gain of a norm, the factor of a scale.
+    of : str
+        Key of what the layer returned; two passes are equal whatever it is.
     """
 
     kind: str
     value: float | None = None
+    of: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

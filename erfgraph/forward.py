@@ -18,7 +18,7 @@ from erfgraph.elementwise import KINDS
 from erfgraph.featuremap import FeatureMap, Link, Pass
 from erfgraph.fixed_weights import fixed_term
 from erfgraph.layers import Term
-from erfgraph.moments import Gain, Moments, largest, passed, product, white
+from erfgraph.moments import Gain, Moments, largest, passed, product, together, white
 from erfgraph.network import Network
 
 
@@ -38,6 +38,11 @@ class Forward:
         self.net, self.init, self.batch = net, init, batch
         self._maps: list[Moments] = [white(net.input.channels)]
         self._handles: dict[tuple[int, tuple[Pass, ...]], tuple[Moments, Gain]] = {}
+        self._read_through: dict[int, Pass] = {}  # an activation of every map that has one
+        for m in net.maps:
+            for link in m.links:
+                if link.passed and _is_activation(link.passed[-1]):
+                    self._read_through.setdefault(link.src, link.passed[-1])
 
     def of(self, index: int) -> Moments:
         """Moments of a feature map."""
@@ -67,7 +72,7 @@ class Forward:
         before it numbers are nearly Gaussian.
         """
         passes = link.passed
-        if m.op != "max_pool" or not passes or KINDS[passes[-1].kind].function is None:
+        if m.op != "max_pool" or not passes or not _is_activation(passes[-1]):
             moments, gain = self.handle(link.src, passes)
             return (
                 (largest(moments, _window(link)), gain) if m.op == "max_pool" else (moments, gain)
@@ -76,6 +81,21 @@ class Forward:
         after, last = passed(largest(before, _window(link)), passes[-1], self.batch)
         return after, _both(gain, last)
 
+    def together(self, m: FeatureMap, link: Link) -> float:
+        """How much likelier a sum's activation and that of an addend pass together than apart."""
+        above = self._read_through.get(m.index)
+        if m.op != "add" or above is None or not link.passed or len(m.links) < 2:
+            return 1.0
+        below = link.passed[-1]
+        if not _is_activation(below):
+            return 1.0
+        before = _mean_state([self.handle(link.src, link.passed[:-1])[0]])
+        rest = [self.handle(o.src, o.passed)[0] for o in m.links if o is not link]
+        others = _mean_state(rest)
+        if before[1] <= 0 or others[1] <= 0:
+            return 1.0
+        return together(below, before, others, above)
+
     def factor(self, m: FeatureMap, link: Link) -> float:
         """Mean square of what a product multiplies a link by: the other factors."""
         found = 1.0
@@ -83,6 +103,17 @@ class Forward:
             if other is not link:
                 found *= float(self.handle(other.src, other.passed)[0].square.mean())
         return found
+
+
+def _is_activation(by: Pass) -> bool:
+    return KINDS[by.kind].function is not None
+
+
+def _mean_state(addends: list[Moments]) -> tuple[float, float]:
+    """Mean and variance of a sum, the same for all channels; rounded, so that few differ."""
+    mean = sum(float(m.mean.mean()) for m in addends)
+    variance = sum(float((m.shared + m.own).mean()) for m in addends)
+    return float(f"{mean:.4g}"), float(f"{variance:.4g}")
 
 
 def _both(a: Gain, b: Gain) -> Gain:

@@ -154,6 +154,40 @@ def _integrals(by: Pass, mean: float, shared: float, own: float) -> tuple[float,
     return first, of_channel, max(0.0, second - first**2 - of_channel), steep, square
 
 
+@lru_cache(maxsize=4096)
+def together(
+    below: Pass, before: tuple[float, float], others: tuple[float, float], above: Pass
+) -> float:
+    """How much likelier two activations on one way pass a gradient together than apart.
+
+    Parameters
+    ----------
+    below : Pass
+        The activation f whose result f(z), z Gaussian, is one addend.
+    before, others : (mean, variance)
+        Of z, and of the other addends, r.
+    above : Pass
+        The activation g of the sum.
+
+    Returns
+    -------
+    float
+        E[f'(z)² g'(f(z) + r)²] / (E[f'(z)²] E[g'(f(z) + r)²]). A ReLU that is open makes the sum
+        larger, so that the ReLU after it is open more often than not.
+    """
+    edges, weights = _gaussian(NODES // 4)
+    lower, upper = _function(below), _function(above)
+    z = before[0] + math.sqrt(before[1]) * edges
+    passed_below = lower(z)
+    slope = (np.diff(passed_below) / np.diff(z)) ** 2
+    r = others[0] + math.sqrt(others[1]) * edges
+    middle = (passed_below[1:] + passed_below[:-1]) / 2
+    sums = middle[:, None] + r
+    opened = (np.diff(upper(sums), axis=1) / np.diff(r)) ** 2 @ weights
+    apart = float(weights @ slope) * float(weights @ opened)
+    return float(weights @ (slope * opened)) / apart if apart > SMALLEST else 1.0
+
+
 def _function(by: Pass) -> Callable[[np.ndarray], np.ndarray]:
     function, value = KINDS[by.kind].function, by.value
     assert function is not None

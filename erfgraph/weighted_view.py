@@ -192,6 +192,7 @@ class _Build:
             if gain.drawn:
                 used = np.asarray(e.mix.reads)
                 mean, square = float(gain.mean[used].mean()), float(gain.square[used].mean())
+                square *= forward.together(made, e.link)
                 mask = ((e.src, e.link.passed), mean, square)
             else:
                 factor, gains = _common(gain.mean, factor)

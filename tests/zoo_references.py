@@ -16,6 +16,7 @@ import pytest
 import erfgraph as eg
 from erfgraph import zoo
 from erfgraph.featuremap import Pass
+from erfgraph.initial import weight_variance
 from erfgraph.network import Network
 
 # the network, whose modules, and those that are called twice, or return what nothing else does
@@ -120,6 +121,48 @@ def test_as_many_paths_as_the_reference_s_forward_has(
         (gradient,) = torch.autograd.grad(made["out"][at], x)
         found = eg.importance(net, layer, unit).values.astype(float)
         np.testing.assert_allclose(found, gradient[0].sum(0).numpy(), rtol=1e-9)
+
+
+# --- how weights are drawn ---
+
+DRAWN = {  # a module of each family with thousands of weights
+    "alexnet": "features.3",
+    "vgg11": "features.8",
+    "resnet18": "layer2.0.conv2",
+    "resnext50_32x4d": "layer3.1.conv2",
+    "wide_resnet50_2": "layer2.1.conv2",
+    "mobilenet_v2": "features.14.conv.0.0",
+    "mobilenet_v3_small": "features.9.block.1.0",
+    "mnasnet0_5": "layers.11.0.layers.3",
+    "efficientnet_b0": "features.5.1.block.0.0",
+    "efficientnet_v2_s": "features.2.1.block.0.0",
+    "regnet_x_400mf": "trunk_output.block3.block3-1.f.b.0",
+    "densenet121": "features.denseblock2.denselayer3.conv1",
+    "squeezenet1_0": "features.7.expand3x3",
+    "shufflenet_v2_x1_0": "stage3.1.branch2.0",
+    "googlenet": "inception4a.branch2.1.conv",
+    "inception_v3": "Mixed_6b.branch7x7_2.conv",
+    "convnext_tiny": "features.3.1.block.0",
+    "swin_t": "features.3.0.attn.qkv",
+    "vit_b_16": "encoder.layers.encoder_layer_3.mlp.0",
+    "hrnet_w18": "stage3.0.branches.1.0.conv1",
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_weights_are_drawn_as_the_reference_draws_them(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    package = pytest.importorskip("timm" if name == "hrnet_w18" else "torchvision")
+    torch.manual_seed(0)
+    options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    make = package.create_model if name == "hrnet_w18" else package.models.get_model
+    weight = make(name, **options).get_submodule(DRAWN[name]).weight.detach()
+    assert weight.numel() > 2000
+    wanted = weight_variance(zoo.ZOO[name].init, tuple(weight.shape))
+    # of n draws, by four times its standard error, of normal ones
+    assert weight.square().mean().item() == pytest.approx(
+        wanted, rel=4 * math.sqrt(2 / weight.numel())
+    )
 
 
 # --- what every layer reads, and through what, against the operations that the forward calls ---

@@ -123,19 +123,18 @@ def gradients(
     """
     import torch
 
-    with torch.inference_mode(False), torch.enable_grad():
-        leaf = x.clone().requires_grad_()
+    leaf = x.clone().requires_grad_()
+    with _failures(module, x):
+        # a copy, as the module may overwrite what it is given
+        output = first_tensor(forward(module, target, leaf.clone()))
+    where = position(output, name, x.ndim - 2, unit)
+    value = output[(slice(None), slice(None), *where)]
+    if relu_output:
+        value = torch.nn.functional.relu(value)
+    found = None
+    if value.requires_grad:
         with _failures(module, x):
-            # a copy, as the module may overwrite what it is given
-            output = first_tensor(forward(module, target, leaf.clone()))
-        where = position(output, name, x.ndim - 2, unit)
-        value = output[(slice(None), slice(None), *where)]
-        if relu_output:
-            value = torch.nn.functional.relu(value)
-        found = None
-        if value.requires_grad:
-            with _failures(module, x):
-                (found,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+            (found,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
     if found is None:  # no path
         return np.zeros(tuple(x.shape)), where
     # squares of float32 would underflow below 1e-23

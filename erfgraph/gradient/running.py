@@ -185,7 +185,8 @@ def gradient_importance(
     settings = _settings(plan, init)
     arguments = _arguments(plan, settings, statistic, until)
     sums = Sums(shape[1:], row, most)
-    where = _run(plan, sums, until, resume, arguments, progress)
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+        where = _run(plan, sums, until, resume, arguments, progress)
     if not sums.n:
         raise InputError(
             f"module: every gradient was NaN or infinite ({sums.skipped} of them), wanted numbers"

@@ -67,7 +67,7 @@ def _table(names: Sequence[str]) -> dict[Any, Callable[..., Any]]:
     if "relu" in names:
         rows |= dict.fromkeys((torch.relu, functional.relu, tensor.relu), _relu)
         rows |= dict.fromkeys((torch.relu_, functional.relu_, tensor.relu_), _relu_inplace)
-        rows[functional.relu6] = _relu6
+        rows |= {functional.relu6: _relu6, functional.hardtanh: _hardtanh}
     if "max_pool" in names:
         pools = ("max_pool1d", "max_pool2d", "max_pool3d")
         for ndim, name in enumerate(pools, start=1):
@@ -95,9 +95,21 @@ def _relu_inplace(input: Any) -> Any:  # noqa: A002
 
 
 def _relu6(input: Any, inplace: bool = False) -> Any:  # noqa: A002
+    return _hardtanh(input, 0.0, 6.0, inplace)
+
+
+def _hardtanh(
+    input: Any,  # noqa: A002
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+    inplace: bool = False,
+) -> Any:
+    """ReLU6 is one that starts at zero; others stay as they are."""
     import torch
 
-    found = _through(torch.clamp(input.detach(), 0, 6), input)
+    if min_val != 0:
+        return torch.nn.functional.hardtanh(input, min_val, max_val, inplace)
+    found = _through(torch.clamp(input.detach(), min_val, max_val), input)
     return input.copy_(found) if inplace else found
 
 

@@ -100,10 +100,15 @@ class Sums:
         Ranks above the median are Binomial(n, 1/2), whatever the samples' distribution.
         """
         ordered = np.sort(np.stack(self.kept), axis=0)
-        away = math.sqrt(self.n) / 2
-        low = max(0, math.floor((self.n - 1) / 2 - away))
-        high = min(self.n - 1, math.ceil((self.n - 1) / 2 + away))
-        return np.asarray((ordered[high] - ordered[low]) / 2)
+        away = min(math.sqrt(self.n), self.n - 1) / 2
+
+        def at(rank: float) -> np.ndarray:  # between two order statistics, linearly
+            low = math.floor(rank)
+            high = min(low + 1, self.n - 1)
+            return np.asarray(ordered[low] + (rank - low) * (ordered[high] - ordered[low]))
+
+        middle = (self.n - 1) / 2
+        return np.asarray((at(middle + away) - at(middle - away)) / 2)
 
     def relative_error(self) -> float:
         """Expected total-variation distance between the map's shares and their expectation.

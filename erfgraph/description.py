@@ -156,6 +156,10 @@ class Description:
         self._names = {"input": self._maps[0]}
         self._counts: dict[str, int] = {}
         self._results: list[FeatureMap] = []  # what each layer call returned
+        # trained numbers of the model that it was imported from, read when they are asked for:
+        # by index of the map that a layer made, and by key of what a norm returned
+        self.weights: dict[int, Callable[[], Any]] = {}
+        self.scales: dict[str, Callable[[], Any]] = {}
         self.init: str | None = None  # the initialisation that its authors give it, by name
         # of the model that it was imported from: how often each operation was translated
         self.operations: dict[str, int] = {}

@@ -194,6 +194,9 @@ def _mixed(seen: View, start: int) -> tuple[dict[int, Classes] | None, Mixed]:
     """Classes of channels, and what pushes anything at all, with its mixing of classes."""
     if seen.asked is None:
         return None, {i: [(strand, None) for strand in seen.pushes[i]] for i in seen.order}
+    if seen.classes is not None:
+        known = dict(seen.classes)
+        return known, {i: [(s, s.mixing) for s in seen.pushes[i]] for i in seen.order}
     joins = {
         i: [(s.target, s.mix, s.gains) for s in strands if s.mix is not None]
         for i, strands in seen.pushes.items()

@@ -35,6 +35,7 @@ def importance(
     of: str | FeatureMap = "input",
     *,
     channels: str = "collapse",
+    weights: str | None = None,
     init: str | None = None,
     batchnorm: str = "identity",
     zero_residual: bool = False,
@@ -73,6 +74,12 @@ def importance(
         `layer` or `of` names some channels of a map (a split), only those; one that it holds
         twice counts twice. This is the gradient of the unit's sum over channels where all
         weights are 1. Goes with ``"paths"`` and a `Network` only.
+    weights : {"abs", "square"}, optional
+        For ``"paths"`` of a network that was imported with trained weights: every edge weighs
+        the size, or the square, of the weight that it stands for, all channels told apart (the
+        path norm, resolved by input unit); activations pass everything, edges of pools and
+        copies weigh what these multiply by. The result's measure is ``"abs weights"`` or
+        ``"square weights"``.
     init : str, optional
         For ``"variance"``: the initialisation, ``"lecun"``, ``"kaiming_fan_in"``,
         ``"kaiming_fan_out"``, ``"xavier"``, ``"pytorch"``, ``"std=0.02"`` (see
@@ -135,6 +142,9 @@ def importance(
     where = unit_of(top, unit)
     rated = net.input if of == "input" else _find(net, of)
     _check_measure(measure, channels, explicit)
+    if weights is not None:
+        _check_unweighted(measure, init, batchnorm, zero_residual)
+        return _trained(net, top, where, rated, measure, weights, explicit)
     if measure in WEIGHTED:
         w = _weighting(net, measure, init, batchnorm, zero_residual)
         return _weighted(net, top, where, [rated], measure, w)[rated.index]
@@ -343,6 +353,32 @@ def _weighted(
         else _empty(net, top, unit, m, measure, False, "mean")
         for m in rated
     }
+
+
+def _trained(
+    net: Network,
+    top: FeatureMap,
+    unit: Shape,
+    rated: FeatureMap,
+    measure: str,
+    weights: str,
+    explicit: Graph | None,
+) -> ImportanceMap:
+    from erfgraph.trained import check_power, trained_plan
+
+    power = check_power(weights)
+    if measure != "paths" or explicit is not None:
+        got = "an explicit Graph" if explicit is not None else f"measure {measure!r}"
+        raise InputError(f"weights: {weights!r} goes with measure 'paths' of a Network, got {got}")
+    label = f"{weights} weights"
+    if rated.index <= top.index:
+        asked = _channels(net, top)
+        plan = trained_plan(net, top.index, unit, (rated.index,), asked, power)
+        found = weigh(plan, (rated.index,), 1 / len(asked), {rated.index: rated.view})
+        if rated.index in found:
+            windows = plan.windows[rated.index]
+            return _map(net, top, unit, rated, label, found[rated.index], windows, "mean")
+    return _empty(net, top, unit, rated, label, False, "mean")
 
 
 def _channels(net: Network, m: FeatureMap) -> Channels:

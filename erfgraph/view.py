@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Strand:
         By which all that is pushed is multiplied; 1 where paths are counted.
     gains : float64 array, shape (len(mix.reads),), optional
         By which it is multiplied besides, for every channel that is read.
+    mixing : Mixing, optional
+        How channels are mixed, in place of what follows from the mix.
     """
 
     target: int
@@ -39,6 +41,7 @@ class Strand:
     mix: Mix | None = None
     weight: float = 1.0
     gains: np.ndarray | None = None
+    mixing: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class View:
     channels: tuple[int, ...] = ()  # of every map, where they are told apart
     asked: Channels | None = None  # then: the channels of the first map to start on
     weighted: bool = False  # whether numbers are floats rather than counts
+    classes: Mapping[int, Any] | None = None  # of channels, where they are known beforehand
 
 
 def view(

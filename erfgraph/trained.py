@@ -194,7 +194,7 @@ def _taps(
     for tap in itertools.product(*map(range, kernel)):
         if kept[tap]:
             terms = _tap_terms(m, read, kernel, tap)
-            here = np.asarray(weights[(slice(None), slice(None), *tap)])
+            here = np.moveaxis(weights, (0, 1), (-2, -1))[tap]
             yield terms, _tap_matrix(here, mix, m.op == "conv_transpose")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ def load(
     if suffix in netfile.SUFFIXES:
         return netfile.load_file(text, input_shape, channels)
     if match := _ATTRIBUTE.fullmatch(text):
-        found = _attribute(match["module"], match["attribute"])
+        found = made(_look_up(match["module"], match["attribute"]), text)
         return _as_given(found, input_shape, channels, text)
     try:
         net = notation.parse(text)
@@ -104,9 +106,43 @@ def load(
     )
 
 
-def _attribute(module: str, attribute: str) -> Any:
-    """What ``module:attribute`` names, called if it is a function."""
-    try:
+def named(text: str) -> Any:
+    """What ``module:attribute`` or ``file.py:attribute`` names, as it stands: not called.
+
+    Returns
+    -------
+    Any
+        None for a text of another form.
+
+    Raises
+    ------
+    FileError, NameLookupError, InputError
+        If there is no such file or attribute, or the module's own code fails.
+
+    Examples
+    --------
+    >>> named("math:pi"), named("resnet18")
+    (3.141592653589793, None)
+    """
+    match = _ATTRIBUTE.fullmatch(text)
+    return _look_up(match["module"], match["attribute"]) if match else None
+
+
+def made(found: Any, what: str) -> Any:
+    """A model, or what a function that makes one returns."""
+    with _failures(what):
+        return found if _is_model(found) or not callable(found) else found()
+
+
+def is_torch(found: Any) -> bool:
+    """Whether this is a PyTorch module; PyTorch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(found, torch.nn.Module)
+
+
+def _look_up(module: str, attribute: str) -> Any:
+    """What ``module:attribute`` names."""
+    with _failures(f"{module}:{attribute}"):
         if module.endswith(".py"):
             path = Path(module)
             if not path.is_file():
@@ -126,24 +162,23 @@ def _attribute(module: str, attribute: str) -> Any:
         if not hasattr(loaded, attribute):
             names = [name for name in vars(loaded) if not name.startswith("_")]
             raise unknown_name("attribute", attribute, names, where=f" of {module}")
-        found = getattr(loaded, attribute)
-        return found if _is_model(found) or not callable(found) else found()
+        return getattr(loaded, attribute)
+
+
+@contextlib.contextmanager
+def _failures(what: str) -> Iterator[None]:
+    """Errors of the user's code as ours, which say of what."""
+    try:
+        yield
     except ErfgraphError:
         raise
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise InputError(
-            f"{module}:{attribute}: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
+        text = " ".join(str(error).split())
+        raise InputError(f"{what}: {type(error).__name__}: {text}") from error
 
 
 def _is_model(found: Any) -> bool:
-    return isinstance(found, Network) or _is_keras(found) or _is_torch(found)
-
-
-def _is_torch(found: Any) -> bool:
-    """Whether this is a PyTorch module; PyTorch is not imported to find out."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(found, torch.nn.Module)
+    return isinstance(found, Network) or _is_keras(found) or is_torch(found)
 
 
 def _is_keras(found: Any) -> bool:
@@ -156,7 +191,7 @@ def _as_given(found: Any, shape: Any, channels: int | None, what: str) -> Networ
         from erfgraph.importers.keras_import import from_keras
 
         return from_keras(found, shape)
-    if _is_torch(found):
+    if is_torch(found):
         return _from_module(found, shape, channels, what)
     if not isinstance(found, Network):
         raise InputError(

@@ -7,6 +7,7 @@ function touches pyplot: nothing opens a window, nothing has to be closed.
 
 from __future__ import annotations
 
+from erfgraph.figures.agreement import agreement_figure
 from erfgraph.figures.cells import cells_figure
 from erfgraph.figures.centres import centre_figure
 from erfgraph.figures.compare import compare_figure
@@ -19,6 +20,7 @@ from erfgraph.figures.scales import scale_figure
 from erfgraph.figures.style import paper_style
 
 __all__ = [
+    "agreement_figure",
     "cells_figure",
     "centre_figure",
     "compare_figure",

@@ -252,8 +252,9 @@ def laid_out(t: Tracer, v: Traced, heads: bool = True) -> Traced:
     ):
         return v
     if any(map(is_spatial, v.dims[1])) or not is_plain(v, spatial):
-        v = settle(t, v, 1, spatial)
+        v = settle(t, t.real(v), 1, spatial)
     if any(a.axis == REPEAT for a in v.dims[1]):
+        v = t.real(v)
         order = channel_order(v.dims[1])
         dims = (v.dims[0], channels(len(order)), *v.dims[2:])
         return Traced(t.view(v.map, order), dims)
@@ -360,6 +361,22 @@ def _check_missing_axis(
             f"a layer over {len(read.axes)} spatial dimensions, of which the network has "
             f"{len(read.map.shape)}"
         )
+
+
+def pads_any(
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Any,
+    dilation: Sequence[int] | None = None,
+) -> bool:
+    """Whether padding as `window` takes it puts anything around positions."""
+    if not isinstance(padding, str):
+        return any(any(p) if isinstance(p, list | tuple) else p for p in padding or ())
+    if padding == "valid":
+        return False
+    spans = zip(shape, kernel, stride, dilation or [1] * len(shape), strict=True)
+    return any((-(-n // s) - 1) * s + (k - 1) * d + 1 > n for n, k, s, d in spans)
 
 
 def is_plain(v: Traced, spatial: Sequence[int]) -> bool:

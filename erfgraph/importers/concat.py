@@ -130,6 +130,12 @@ def _shuffled(t: Tracer, maps: Sequence[FeatureMap]) -> FeatureMap | None:
     base = t.net.maps[maps[0].index]
     if any(x.index != base.index for x in maps):
         return None
+    together = next(  # the functions that all of them have been through
+        i
+        for i in range(len(maps[0].passed), -1, -1)
+        if all(x.passed[:i] == maps[0].passed[:i] for x in maps)
+    )
+    base = t.plain(base, maps[0].passed[:together])
     order: Channels = tuple(
         c for x in maps for c in (x.view if x.view is not None else range(x.channels))
     )

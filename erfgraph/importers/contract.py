@@ -26,7 +26,7 @@ from erfgraph.importers.layout import (
 )
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
+from erfgraph.importers.values import Constant, Pieces, Statistic, Traced, in_a_row
 
 FEW = 8  # copies up to which a sum of them is an addition of so many terms
 
@@ -236,7 +236,12 @@ def linear(t: Tracer, v: Traced, features: int, d: int = -1) -> Traced:
 
 
 def reduce(
-    t: Tracer, v: Traced, at: Sequence[int] | None, keep: bool = False, how: str = "avg_pool"
+    t: Tracer,
+    v: Traced,
+    at: Sequence[int] | None,
+    keep: bool = False,
+    how: str = "avg_pool",
+    mean: bool = False,
 ) -> Traced:
     """A mean, sum, maximum or norm over dimensions; a map of its own once a layer reads it.
 
@@ -249,6 +254,8 @@ def reduce(
     keep : bool, optional
         Whether they stay, with size 1.
     how : {"avg_pool", "max_pool"}, optional
+    mean : bool, optional
+        Whether it is a mean, a variance or a standard deviation, as norms take.
     """
     drop = sorted(d % v.ndim for d in (at or range(v.ndim)))
     if v.keys is not None:
@@ -268,7 +275,8 @@ def reduce(
     left = without(tuple(() if d in drop else dim for d, dim in enumerate(v.dims)))
     if not atoms:  # of one element, which a normalisation may take away from itself
         return t.late(v, left, lambda: replace(t.real(v), dims=left), statistic=True)
-    return t.late(v, left, make, statistic=True)
+    of = Statistic(any(map(is_channel, atoms))) if mean else None
+    return t.late(v, left, make, statistic=True, mean=of)
 
 
 def copies_read(t: Tracer, v: Traced, d: int) -> Traced:

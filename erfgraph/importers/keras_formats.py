@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
+
+from erfgraph.importers.values import Constant
 
 
 def channels_last(layer: Any) -> bool:
@@ -22,3 +25,24 @@ def channel_of(layer: Any, x: Any) -> int:
 def spatial_of(layer: Any, x: Any) -> range:
     """The dimensions of positions."""
     return range(1, len(x.shape) - 1) if channels_last(layer) else range(2, len(x.shape))
+
+
+def constant_of(layer: Any, name: str) -> Constant | None:
+    """A weight of a layer, if it has it."""
+    return constant(getattr(layer, name, None))
+
+
+def constant(v: Any) -> Constant | None:
+    """A variable or tensor of whatever backend; its numbers are read only if they are needed."""
+    shape = getattr(v, "shape", None)
+    if shape is None or not hasattr(v, "dtype"):
+        return None
+    return Constant(tuple(int(n) for n in shape), lambda: _numbers(v))
+
+
+def _numbers(v: Any) -> Any:
+    """A constant tensor, on whatever backend, as an array."""
+    keras = sys.modules["keras"]
+    with warnings.catch_warnings():  # from what the backend's own conversion uses
+        warnings.simplefilter("ignore")
+        return keras.ops.convert_to_numpy(v.value if isinstance(v, keras.Variable) else v)

@@ -5,48 +5,39 @@ Operations, which `keras.ops` functions record, are told from layers by ``ops.``
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from erfgraph.importers import keras_elementwise as elementwise
 from erfgraph.importers import keras_moves as moves
 from erfgraph.importers import keras_sums as sums
 from erfgraph.importers import keras_windows as windows
-from erfgraph.importers.rows import Row, constant, transparent, words
-
-# layers that treat each unit by itself, or do so once they are trained
-ELEMENTWISE = words(
-    """
-Activation ActivityRegularization AlphaDropout AugMix AutoContrast BatchNormalization CutMix
-Dropout ELU GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization
-LeakyReLU Masking MixUp Normalization PReLU RMSNormalization RandAugment RandomBrightness
-RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform RandomErasing
-RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
-RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-RandomTranslation RandomZoom ReLU Rescaling Solarization SpatialDropout1D
-SpatialDropout2D SpatialDropout3D ThresholdedReLU UnitNormalization
-"""
-)
-
-ELEMENTWISE_OPS = words(
-    """
-Abs Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Array BatchNorm BitwiseInvert
-BitwiseNot Cast Cbrt Ceil Celu Clip Conj Conjugate ConvertToTensor Copy Cos Cosh Deg2rad Elu
-Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor Gelu HardShrink HardSigmoid HardSilu HardTanh I0 Imag
-Isfinite Isinf Isnan LayerNorm LeakyRelu Log Log10 Log1p Log2 LogSigmoid LogSoftmax LogicalNot
-NanToNum Negative Normalize RMSNorm Rad2deg ReLU Real Reciprocal Relu Relu6 Round Rsqrt
-SaturateCast Selu Sigmoid Sign Signbit Silu Sin Sinc Sinh SoftShrink Softmax Softplus Softsign
-SparsePlus SparseSigmoid Sparsemax Sqrt Square Squareplus StopGradient Tan TanhShrink Tanh
-Threshold Tril Triu Trunc HSVToRGB RGBToHSV
-"""
-)
+from erfgraph.importers.keras_elementwise import activated
+from erfgraph.importers.rows import Row, constant, words
 
 CONSTANTS = words("EmptyLike FullLike Ndim OnesLike Size ZerosLike")
 
-SUMS = words("Add Hypot Logaddexp Logaddexp2")
-FACTORS = words(
-    """
-Arctan2 BitwiseAnd BitwiseOr BitwiseXor Divide DivideNoNan Equal FloorDivide Fmod Greater
-GreaterEqual Heaviside Less LessEqual LogicalAnd LogicalOr LogicalXor Mod Multiply NotEqual
-Power TrueDivide
+SUMS = {"Add": np.add, "Hypot": np.hypot, "Logaddexp": np.logaddexp, "Logaddexp2": np.logaddexp2}
+FACTORS: dict[str, Any] = {
+    "Multiply": np.multiply,
+    **dict.fromkeys(("Divide", "DivideNoNan", "TrueDivide"), np.divide),
+    "Power": np.power,
+    "Equal": np.equal,
+    "NotEqual": np.not_equal,
+    "Greater": np.greater,
+    "GreaterEqual": np.greater_equal,
+    "Less": np.less,
+    "LessEqual": np.less_equal,
+    **dict.fromkeys(
+        words(
+            """
+Arctan2 BitwiseAnd BitwiseOr BitwiseXor FloorDivide Fmod Heaviside LogicalAnd LogicalOr
+LogicalXor Mod
 """
-)
+        )
+    ),
+}
 MEANS = words(
     """
 All Any Average Logsumexp Mean Median Nanmean Nanmedian Nanprod Nanstd Nansum Nanvar Norm Prod
@@ -62,11 +53,11 @@ def _by_axes(names: str, row: Row, axes: str = "123") -> dict[str, Row]:
 
 
 _LAYERS: dict[str, Row] = {
-    **dict.fromkeys(ELEMENTWISE, transparent),
-    **_by_axes("Conv#D Convolution#D", windows.convolution),
-    **_by_axes("DepthwiseConv#D", windows.depthwise, "12"),
-    **_by_axes("SeparableConv#D", windows.separable, "12"),
-    **_by_axes("Conv#DTranspose", windows.transposed),
+    **elementwise.LAYERS,
+    **_by_axes("Conv#D Convolution#D", activated(windows.convolution)),
+    **_by_axes("DepthwiseConv#D", activated(windows.depthwise), "12"),
+    **_by_axes("SeparableConv#D", activated(windows.separable), "12"),
+    **_by_axes("Conv#DTranspose", activated(windows.transposed)),
     **_by_axes("MaxPooling#D", windows.pool("max_pool")),
     **_by_axes("AveragePooling#D", windows.pool("avg_pool")),
     **_by_axes("GlobalMaxPooling#D", windows.global_pool("max_pool")),
@@ -87,17 +78,17 @@ _LAYERS: dict[str, Row] = {
     "Multiply": sums.merged("mul"),
     **dict.fromkeys(("Maximum", "Minimum"), sums.extreme),
     "Dot": sums.batch_dot,
-    "Dense": sums.dense,
+    "Dense": activated(sums.dense),
     "Softmax": sums.softmax,
     **dict.fromkeys(("Attention", "AdditiveAttention"), sums.attention),
 }
 
 _OPERATIONS: dict[str, Row] = {
-    **dict.fromkeys(ELEMENTWISE_OPS, transparent),
+    **elementwise.OPERATIONS,
     **dict.fromkeys(CONSTANTS, constant),
-    **dict.fromkeys(SUMS, sums.binary("add")),
+    **{name: sums.binary("add", curve) for name, curve in SUMS.items()},
     "Subtract": sums.binary("sub"),
-    **dict.fromkeys(FACTORS, sums.binary("mul")),
+    **{name: sums.binary("mul", curve) for name, curve in FACTORS.items()},
     **dict.fromkeys(("Maximum", "Minimum", "Fmax", "Fmin"), sums.larger),
     "Where": sums.choice,
     "Glu": sums.gated,

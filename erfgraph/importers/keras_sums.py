@@ -15,9 +15,12 @@ from erfgraph.importers.keras_formats import channel_of
 from erfgraph.importers.keras_moves import dims_of
 from erfgraph.importers.masks import HIDDEN, masked
 from erfgraph.importers.merging import Operand, combine, meet
+from erfgraph.importers.passing import UNKNOWN, activation, scale
 from erfgraph.importers.rows import Call, Result, Row, either, transparent
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Curve, Traced
 
+MEANS = ("ops.Mean", "ops.Std", "ops.Var", "ops.Nanmean", "ops.Nanstd", "ops.Nanvar")
+CURVES: dict[str, Curve] = {"mul": np.multiply}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -29,13 +32,14 @@ def merged(kind: str) -> Row:
 
     def row(c: Call, layer: Any, values: Sequence[Operand], **kwargs: Any) -> Result:
         values = _of_one_rank(c, values)
-        made = _side_by_side(c, values) if kind == "add" else None
-        if made is not None:
-            return made
-        first, *rest = values
-        for value in rest:
-            first = combine(c.t, kind, first, value)
-        return first
+        made: Operand = _side_by_side(c, values) if kind == "add" else None
+        if made is None:
+            made, *rest = values
+            for value in rest:
+                made = combine(c.t, kind, made, value, CURVES.get(kind))
+        share = scale(1 / len(values)) if c.op == "Average" else None
+        found: Result = c.t.through(made, share)
+        return found
 
     return row
 
@@ -48,7 +52,7 @@ def extreme(c: Call, layer: Any, values: Sequence[Operand], **kwargs: Any) -> Re
         return made
     first, *rest = values
     for value in rest:
-        first = either(c.t, first, value)
+        first = either(c.t, first, value, _extreme(c))
     return first
 
 
@@ -73,7 +77,7 @@ def _side_by_side(c: Call, values: Sequence[Operand]) -> Traced | None:
         return None
     if len({v.map.index for v in maps}) < len(maps) or len({v.map.shape for v in maps}) > 1:
         return None
-    met = meet(c.t, maps)
+    met = meet(c.t, [c.t.real(v) for v in maps])
     return Traced(c.t.add("add", *met.maps), met.dims)
 
 
@@ -113,14 +117,18 @@ def _is_low(value: Any) -> bool:
 
 def larger(c: Call, op: Any, a: Operand, b: Operand) -> Operand:
     """ops.maximum, ops.minimum."""
-    return either(c.t, a, b)
+    return either(c.t, a, b, _extreme(c))
 
 
-def binary(kind: str) -> Row:
+def _extreme(c: Call) -> Curve:
+    return np.minimum if "Min" in c.op or "min" in c.op else np.maximum
+
+
+def binary(kind: str, curve: Curve | None = None) -> Row:
     """ops.add, ops.subtract, ops.multiply and the like."""
 
     def row(c: Call, op: Any, a: Operand, b: Operand = None, **kwargs: Any) -> Result:
-        return combine(c.t, kind, a, b)
+        return combine(c.t, kind, a, b, curve)
 
     return row
 
@@ -128,7 +136,8 @@ def binary(kind: str) -> Row:
 def gated(c: Call, op: Any, x: Traced) -> Result:
     """ops.glu: one half of the channels, gated by the other."""
     half = x.shape[op.axis] // 2
-    return combine(c.t, "mul", *moves.split(c.t, x, [half, half], op.axis))
+    passed, gate = moves.split(c.t, x, [half, half], op.axis)
+    return combine(c.t, "mul", passed, c.t.through(gate, activation("sigmoid")), np.multiply)
 
 
 # --- linear layers and products -----------------------------------------------------------
@@ -179,14 +188,16 @@ def reduced(how: str = "avg_pool") -> Row:
 
     def row(c: Call, op: Any, x: Traced, *args: Any, **kwargs: Any) -> Traced:
         axes = dims_of(op.axis, x.ndim)
-        return contract.reduce(c.t, x, axes, bool(getattr(op, "keepdims", False)), how)
+        keep, mean = bool(getattr(op, "keepdims", False)), c.op in MEANS
+        return contract.reduce(c.t, x, axes, keep, how, mean)
 
     return row
 
 
 def moments(c: Call, op: Any, x: Traced) -> list[Traced]:
     """ops.moments: mean and variance."""
-    return [contract.reduce(c.t, x, dims_of(op.axes, x.ndim), bool(op.keepdims))] * 2
+    axes, keep = dims_of(op.axes, x.ndim), bool(op.keepdims)
+    return [contract.reduce(c.t, x, axes, keep, mean=True)] * 2
 
 
 def grey(c: Call, op: Any, x: Traced) -> Traced:
@@ -225,7 +236,8 @@ def softmax(c: Call, layer: Any, x: Traced, mask: Any = None, **kwargs: Any) -> 
     """Softmax, which may be given a mask: of attention weights, it says what is seen."""
     if isinstance(mask, Constant) and x.keys is not None:
         return masked(x, mask)
-    return x
+    found: Traced = c.t.through(x, UNKNOWN)
+    return found
 
 
 def attention(c: Call, layer: Any, values: Sequence[Any], *args: Any, **kwargs: Any) -> Traced:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from erfgraph.errors import InputError
+from erfgraph.importers.keras_formats import constant
 from erfgraph.importers.keras_record import Recorded, Recorder, Slot
 from erfgraph.importers.layout import permute
 from erfgraph.importers.names import Names, Step, names
@@ -146,10 +145,8 @@ class Walk:
             return type(v)(self._value(x) for x in v)
         if isinstance(v, Mapping):
             return {key: self._value(x) for key, x in v.items()}
-        shape = getattr(v, "shape", None)
-        if shape is None or not hasattr(v, "dtype"):
-            return v
-        return Constant(tuple(int(n) for n in shape), lambda: _numbers(v))
+        found = constant(v)
+        return v if found is None else found
 
     def _alias(self, i: int, step: Recorded) -> None:
         """Give the names of the layers that a call leaves to its result."""
@@ -167,11 +164,3 @@ class Walk:
             for k, v in enumerate(given):
                 each = label if len(given) == 1 else f"{label}:{k}"
                 self.translator.name(self._turned(v), each)
-
-
-def _numbers(v: Any) -> Any:
-    """A constant tensor, on whatever backend, as an array."""
-    keras = sys.modules["keras"]
-    with warnings.catch_warnings():  # from what the backend's own conversion uses
-        warnings.simplefilter("ignore")
-        return keras.ops.convert_to_numpy(v.value if isinstance(v, keras.Variable) else v)

@@ -10,7 +10,7 @@ from typing import Any
 
 from erfgraph.errors import LayerError
 from erfgraph.importers import concat, contract, moves
-from erfgraph.importers.arrange import Arranged, arrange, window
+from erfgraph.importers.arrange import Arranged, arrange, pads_any, window
 from erfgraph.importers.keras_formats import channel_of, spatial_of
 from erfgraph.importers.rows import Call, Row, each
 from erfgraph.importers.tracer import cannot, tidy
@@ -207,7 +207,11 @@ def pool(how: str) -> Row:
     def row(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
         size = layer.pool_size
         strides = size if layer.strides is None else layer.strides
-        return _window(c, layer, x, how, size, strides, layer.padding)
+        n = x.ndim - 2
+        shape = [x.shape[d] for d in spatial_of(layer, x)]
+        around = pads_any(shape, each(size, n), each(strides, n), layer.padding)
+        inside = False if how == "avg_pool" and around else None  # padding is never averaged
+        return _window(c, layer, x, how, size, strides, layer.padding, count_include_pad=inside)
 
     return row
 

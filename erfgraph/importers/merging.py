@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
@@ -24,8 +28,17 @@ from erfgraph.importers.layout import (
 )
 from erfgraph.importers.masks import masked
 from erfgraph.importers.moves import take
+from erfgraph.importers.passing import (
+    UNKNOWN,
+    common,
+    normalises,
+    of_passes,
+    run,
+    together,
+    with_number,
+)
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Constant, Pieces, Traced, in_a_row
+from erfgraph.importers.values import Constant, Curve, Pieces, Through, Traced, in_a_row
 
 Operand = Traced | Constant | int | float | bool | None
 
@@ -202,7 +215,13 @@ def _to_shape(t: Tracer, x: FeatureMap, shape: tuple[int, ...]) -> FeatureMap:
 # --- elementwise operations of two operands -----------------------------------------------
 
 
-def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
+# the function of two arrays that each kind is, unless it is said otherwise
+CURVES: dict[str, Curve] = {"add": np.add, "sub": np.subtract}
+
+
+def combine(
+    t: Tracer, kind: str, a: Operand, b: Operand, curve: Curve | None = None
+) -> Traced | Constant:
     """An elementwise operation of two operands.
 
     Parameters
@@ -211,6 +230,8 @@ def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
     kind : {"add", "sub", "max", "mul", "div", "pow"}
         What it is like.
     a, b : Traced, Constant or number
+    curve : callable, optional
+        The operation as a function of two arrays; default that of a sum or difference.
 
     Notes
     -----
@@ -218,26 +239,36 @@ def combine(t: Tracer, kind: str, a: Operand, b: Operand) -> Traced | Constant:
     activation, ``x - mean(x)`` a normalisation, ``x + x`` reads x twice. Different channels of
     one map are different maps.
     """
+    curve = curve or CURVES.get(kind)
     if not isinstance(a, Traced) or not isinstance(b, Traced):
         v, other = (a, b) if isinstance(a, Traced) else (b, a)
         if not isinstance(v, Traced):
             raise LayerError(f"{kind}: neither operand depends on the input")
         if v.keys is not None and kind == "add" and isinstance(other, Constant):
             return masked(v, other)
-        return with_constant(t, v, other)
+        function = with_number(kind, curve, other, first=v is b)
+        made: Traced = t.through(with_constant(t, v, other), function)
+        return made
     if isinstance(a, Pieces) or isinstance(b, Pieces):
         d, pairs = ragged.paired(t, [a, b], take)
-        return in_a_row(d, [_each(t, kind, *pair) for pair in pairs])
+        return in_a_row(d, [_each(t, kind, p, q, curve) for p, q in pairs])
     if a.keys is not None or b.keys is not None:
         return _with_weights(kind, a, b)
-    if a.map.name == b.map.name and _same_units(a, b):
-        return _same_map(t, kind, a, b)
+    if same_channels(a, b) and _same_units(a, b):
+        return _same_map(t, kind, a, b, curve)
     return join(t, "multiply" if kind in FACTORS else "add", a, b)
 
 
-def _each(t: Tracer, kind: str, a: Traced | Constant, b: Traced | Constant) -> Traced | Constant:
+def same_channels(a: Traced, b: Traced) -> bool:
+    """Whether two tensors are of the same map, or the same channels of it."""
+    return a.map.index == b.map.index and a.map.view == b.map.view
+
+
+def _each(
+    t: Tracer, kind: str, a: Traced | Constant, b: Traced | Constant, curve: Curve | None
+) -> Traced | Constant:
     if isinstance(a, Traced) or isinstance(b, Traced):
-        return combine(t, kind, a, b)
+        return combine(t, kind, a, b, curve)
     return a if math.prod(a.shape) >= math.prod(b.shape) else b
 
 
@@ -255,7 +286,7 @@ def with_constant(t: Tracer, v: Traced, other: Operand) -> Traced:
     ndim = max(v.ndim, len(other.shape))
     own = (1,) * (ndim - v.ndim) + v.shape
     sizes = (1,) * (ndim - len(other.shape)) + other.shape
-    return expanded(t.real(v), [max(n, m) for n, m in zip(own, sizes, strict=True)])
+    return expanded(t.made(v), [max(n, m) for n, m in zip(own, sizes, strict=True)])
 
 
 def _fits(small: Sequence[int], big: Sequence[int]) -> bool:
@@ -276,32 +307,90 @@ def _same_units(a: Traced, b: Traced) -> bool:
     return True
 
 
-def _same_map(t: Tracer, kind: str, a: Traced, b: Traced) -> Traced:
+def _same_map(t: Tracer, kind: str, a: Traced, b: Traced, curve: Curve | None) -> Traced:
     """Two functions of the same unit: one activation, a normalisation, or two readings."""
-    common = 0
+    common_late = 0
     for x, y in zip(a.late, b.late, strict=False):
         if x is not y:
             break
-        common += 1
-    shared = a.late[:common]
-    beyond = [v.late[common:] for v in (a, b)]
+        common_late += 1
+    shared = a.late[:common_late]
+    beyond = [v.late[common_late:] for v in (a, b)]
     statistic = [bool(late) and all(step.statistic for step in late) for late in beyond]
-    passes: Traced | None = None
+    one = _one_function(t, a, b, common_late, curve)
+    passes_on: Traced | None = None
     if kind in FACTORS:
         if not beyond[0] or (statistic[1] and not statistic[0]) or all(statistic):
-            passes = a
+            passes_on = a
         elif not beyond[1] or statistic[0]:
-            passes = b
+            passes_on = b
         else:
-            passes = replace(a, late=shared)
+            passes_on = one
     elif kind == "sub" and any(statistic):
-        passes = b if statistic[0] and not statistic[1] else a
+        passes_on = b if statistic[0] and not statistic[1] else a
     ndim = max(a.ndim, b.ndim)
     pairs = zip(aligned(a.dims, ndim), aligned(b.dims, ndim), strict=True)
     dims = tuple(_target(pair) for pair in pairs)
-    if passes is not None:
-        if layout.shape_of(dims)[ndim - passes.ndim :] == passes.shape:
-            return passes
+    if passes_on is not None:
+        if layout.shape_of(dims)[ndim - passes_on.ndim :] == passes_on.shape:
+            if not any(statistic):
+                return replace(one, dims=passes_on.dims)
+            return _normalised(t, kind, passes_on, b if passes_on is a else a, curve)
         return join(t, "multiply" if kind in FACTORS else "add", a, b)
-    base = replace(a, late=shared)
-    return t.late(base, dims, lambda: join(t, "add", a, b), statistic=all(statistic))
+    base = replace(a, late=shared, passed=())
+    passed = one.passed if not any(statistic) and one.map is a.map else None
+    make = functools.partial(join, t, "add", a, b)
+    return t.late(base, dims, make, statistic=all(statistic), passed=passed)
+
+
+def _one_function(t: Tracer, a: Traced, b: Traced, late: int, curve: Curve | None) -> Traced:
+    """An operation on two tensors as a function of the map, or late value, of both."""
+    left, right = (_functions(v, late) for v in (a, b))
+    base = replace(a, late=a.late[:late])
+    if late == 0 and a.map.key != b.map.key:
+        first, second = a.map.passed, b.map.passed
+        n = common(of_passes(first), of_passes(second))
+        base = replace(base, map=t.plain(a.map, first[:n]))
+        left, right = (
+            None if own is None else (*of_passes(v.map.passed[n:]), *own)
+            for v, own in ((a, left), (b, right))
+        )
+    if left is None or right is None:  # a late value that is no function of one element
+        known = left if left is not None else right
+        return replace(base, passed=(*(known or ()), UNKNOWN))
+    n = common(left, right)
+    return replace(base, passed=(*left[:n], together(curve, left[n:], right[n:])))
+
+
+def _functions(v: Traced, late: int) -> tuple[Through, ...] | None:
+    """What a tensor has been through since one of its late values; None if that is not known."""
+    found = v.passed
+    for step in reversed(v.late[late:]):
+        if step.passed is None:
+            return None
+        found = (*step.passed, *found)
+    return found
+
+
+def _normalised(t: Tracer, kind: str, v: Traced, other: Traced, curve: Curve | None) -> Traced:
+    """A tensor after a statistic of it was taken away, or has divided it."""
+    mean = other.late[-1].mean if other.late else None
+    if mean is None:
+        return v
+
+    def factor(x: Any) -> Any:
+        by = run(other.passed, x)
+        return 0 * x + 1 if by is None or curve is None else curve(np.ones_like(x), by)
+
+    centred = any(f.centres for f in v.passed)
+    function = None
+    if kind == "sub":
+        function = Through(centres=True)
+    elif not normalises(mean, factor):
+        pass
+    elif mean.channels:
+        function = Through("layer_norm" if centred else "rms_norm")
+    elif centred:
+        function = Through("instance_norm")
+    found: Traced = t.through(v, function)
+    return found

@@ -39,11 +39,13 @@ def arranged(t: Tracer, v: Traced, change: Callable[[Dims], Dims]) -> Traced:
         return v
 
     def make() -> Traced:
-        real = t.real(v)
-        return replace(real, dims=change(real.dims))
+        made = t.made(v)
+        return replace(made, dims=change(made.dims))
 
     if v.late and v.late[-1].statistic:  # x.mean(1).unsqueeze(1) is still one
-        return t.late(v, dims, make, statistic=True)
+        mean = v.late[-1].mean
+        mean = None if mean is None else replace(mean, passed=(*mean.passed, *v.passed))
+        return t.late(v, dims, make, statistic=True, mean=mean)
     return make()
 
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from erfgraph.importers import onnx_elementwise as elementwise
 from erfgraph.importers import onnx_resize as resize
 from erfgraph.importers import onnx_shapes as shapes
 from erfgraph.importers import onnx_sums as sums
 from erfgraph.importers import onnx_windows as windows
-from erfgraph.importers.rows import Row, merge, transparent, words
+from erfgraph.importers.rows import Row, merge, words
 
-# norms and softmax too: what an element becomes depends on others only by a factor
-ELEMENTWISE = words(
-    """
-Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization Bernoulli BitCast BitwiseNot Cast Ceil
-Celu Clip Cos Cosh DequantizeLinear Dropout Elu Erf Exp Floor Gelu
-GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
-LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg
-Not Optional OptionalGetElement PRelu QuantizeLinear RMSNormalization Reciprocal Relu Round Selu
-Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu
-"""
-)
-MICROSOFT_ELEMENTWISE = words(
-    """
-BiasGelu BiasSoftmax BiasSplitGelu DequantizeLinear FastGelu Gelu GroupNorm Inverse
-QLinearLeakyRelu QLinearSigmoid QLinearSoftmax QuantizeLinear QuickGelu
-SimplifiedLayerNormalization
-"""
-)
-SUMS = words("Add")
-PRODUCTS = words(
-    """
-Mul Div Pow Mod Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor BitShift BitwiseAnd
-BitwiseOr BitwiseXor
-"""
-)
-BINARY = frozenset((*SUMS, "Sub", *PRODUCTS))
+PRODUCTS: dict[str, Any] = {
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Pow": np.power,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    **dict.fromkeys(words("Mod And Or Xor BitShift BitwiseAnd BitwiseOr BitwiseXor")),
+}
+BINARY = frozenset(("Add", "Sub", *PRODUCTS))
 MEANS = words(
     """
 ReduceMean ReduceSum ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare
@@ -41,17 +32,17 @@ ReduceMean ReduceSum ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd R
 )
 
 _STANDARD: dict[str, Row] = {
-    **dict.fromkeys(ELEMENTWISE, transparent),
-    **dict.fromkeys(SUMS, merge("add")),
+    **elementwise.ROWS,
+    "Add": merge("add"),
     "Sub": merge("sub"),
-    **dict.fromkeys(PRODUCTS, merge("mul")),
+    **{name: merge("mul", curve) for name, curve in PRODUCTS.items()},
     "Conv": windows.convolution,
     "ConvInteger": windows.of_integers,
     "QLinearConv": windows.quantised,
     "ConvTranspose": windows.transposed,
     "MaxPool": windows.pool("max_pool"),
     "AveragePool": windows.pool("avg_pool"),
-    "LpPool": windows.pool("avg_pool"),
+    "LpPool": windows.pool("avg_pool", averages=False),
     **dict.fromkeys(words("GlobalAveragePool GlobalMaxPool GlobalLpPool"), windows.pooled_whole),
     "MaxUnpool": resize.unpooled,
     "Resize": resize.resized,
@@ -95,7 +86,7 @@ _STANDARD: dict[str, Row] = {
 }
 
 _MICROSOFT: dict[str, Row] = {
-    **dict.fromkeys(MICROSOFT_ELEMENTWISE, transparent),
+    **elementwise.MICROSOFT_ROWS,
     "FusedConv": windows.fused,
     "FusedGemm": sums.gemm,
     "FusedMatMul": sums.gemm,

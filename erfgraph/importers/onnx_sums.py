@@ -6,13 +6,17 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from erfgraph.errors import LayerError
 from erfgraph.importers import attention as products
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
 from erfgraph.importers.einsum import einsum
 from erfgraph.importers.merging import Operand, combine, with_constant
+from erfgraph.importers.onnx_elementwise import fused_with
 from erfgraph.importers.onnx_shapes import optional
+from erfgraph.importers.passing import norm, scale
 from erfgraph.importers.rows import Call, Result, Row, either, transparent
 from erfgraph.importers.values import Constant, Traced
 
@@ -47,11 +51,14 @@ def gemm(
     *,
     transA: int = 0,  # noqa: N803, as ONNX calls it
     transB: int = 0,  # noqa: N803
+    activation: str = "",
     **_: Any,
 ) -> Result:
     """Gemm, FusedGemm, FusedMatMul."""
     made = products.matmul(c.t, turned(c, a, transA), turned(c, b, transB))
-    return combine(c.t, "add", made, added) if isinstance(added, Traced) else made
+    total = combine(c.t, "add", made, added) if isinstance(added, Traced) else made
+    found: Result = c.t.through(total, fused_with(activation))
+    return found
 
 
 def summed(c: Call, *operands: Tensor, equation: str) -> Traced:
@@ -78,7 +85,8 @@ def reduced(how: str = "avg_pool") -> Row:
         at = optional(c, "axes", axes, a.get("axes"))
         if not at and noop_with_empty_axes:
             return x
-        return sums.reduce(c.t, x, at or None, bool(keepdims), how)
+        mean = c.op == "ReduceMean"
+        return sums.reduce(c.t, x, at or None, bool(keepdims), how, mean)
 
     return row
 
@@ -90,7 +98,10 @@ def extreme_place(c: Call, x: Traced, *, axis: int = 0, keepdims: int = 1, **_: 
 
 def added(c: Call, *values: Operand) -> Result:
     """Sum, Mean."""
-    return functools.reduce(functools.partial(combine_any, c, "add"), values)
+    total = functools.reduce(functools.partial(combine_any, c, "add"), values)
+    share = scale(1 / len(values)) if c.op == "Mean" else None
+    found: Result = c.t.through(total, share)
+    return found
 
 
 def combine_any(c: Call, kind: str, a: Operand, b: Operand) -> Operand:
@@ -102,7 +113,8 @@ def combine_any(c: Call, kind: str, a: Operand, b: Operand) -> Operand:
 
 def largest(c: Call, *values: Operand) -> Result:
     """Max, Min."""
-    return functools.reduce(functools.partial(either, c.t), values)
+    curve = np.minimum if "Min" in c.op else np.maximum
+    return functools.reduce(lambda a, b: either(c.t, a, b, curve), values)
 
 
 def chosen(c: Call, condition: Any, a: Any, b: Any) -> Result:
@@ -126,7 +138,8 @@ def cast_like(c: Call, x: Any, like: Any, **_: Any) -> Result:
 def normalised_sum(c: Call, x: Any, skip: Any, *rest: Any, **_: Any) -> list[Any]:
     """com.microsoft.SkipLayerNormalization: a sum, and its norm; the sum is a result too."""
     made = combine(c.t, "add", x, skip)
-    return [made, Constant(()), Constant(()), made]
+    normed = c.t.through(made, norm("layer_norm", rest[0] if rest else None))
+    return [normed, Constant(()), Constant(()), made]
 
 
 def quantised_by_range(c: Call, x: Traced) -> list[Any]:
@@ -136,9 +149,10 @@ def quantised_by_range(c: Call, x: Traced) -> list[Any]:
 
 def quantised_pair(kind: str) -> Row:
     """com.microsoft.QLinearAdd and QLinearMul."""
+    curve = np.multiply if kind == "mul" else None
 
     def row(c: Call, a: Any, s: Any, z: Any, b: Any, *rest: Any, **_: Any) -> Result:
-        return combine(c.t, kind, a, b)
+        return combine(c.t, kind, a, b, curve)
 
     return row
 

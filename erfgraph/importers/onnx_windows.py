@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph.errors import LayerError
-from erfgraph.importers.arrange import arrange, window
+from erfgraph.importers.arrange import arrange, pads_any, window
 from erfgraph.importers.concat import pad
 from erfgraph.importers.merging import combine
+from erfgraph.importers.onnx_elementwise import fused_with
 from erfgraph.importers.rows import Call, Result, Row
 from erfgraph.importers.values import Constant, Traced
 
@@ -106,11 +107,21 @@ def of_integers(c: Call, x: Traced, weight: Any, *zeros: Any, **attributes: Any)
 
 
 def fused(
-    c: Call, x: Any, weight: Any, bias: Any = None, added: Any = None, **attributes: Any
+    c: Call,
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    added: Any = None,
+    *,
+    activation: str = "",
+    activation_params: Sequence[float] = (),
+    **attributes: Any,
 ) -> Result:
     """com.microsoft.FusedConv: an activation, and maybe a sum before it."""
     made = convolution(c, x, weight, **attributes)
-    return made if added is None else combine(c.t, "add", made, added)
+    total = made if added is None else combine(c.t, "add", made, added)
+    found: Result = c.t.through(total, fused_with(activation, activation_params))
+    return found
 
 
 def transposed(
@@ -173,7 +184,7 @@ def _least0(n: int) -> int:
     return max(n, 0)
 
 
-def pool(op: str) -> Row:
+def pool(op: str, averages: bool = True) -> Row:
     """MaxPool, AveragePool, LpPool."""
 
     def row(
@@ -186,20 +197,26 @@ def pool(op: str) -> Row:
         dilations: Numbers = None,
         ceil_mode: int = 0,
         auto_pad: str = "NOTSET",
+        count_include_pad: int = 0,
         **_: Any,
     ) -> Traced:
         n = len(kernel_shape)
         if x.ndim != n + 2:
             raise LayerError(f"{c.op}: a kernel {list(kernel_shape)} on a tensor of {x.shape}")
+        stride, spacing = per_axis(strides, n, "strides"), per_axis(dilations, n, "dilations")
+        around = padding(auto_pad, pads, n)
+        inside = op == "avg_pool" and averages and not count_include_pad
+        padded = pads_any(x.shape[2:], kernel_shape, stride, around, spacing)
         return window(
             c.t,
             x,
             op,
             kernel=list(kernel_shape),
-            stride=per_axis(strides, n, "strides"),
-            padding=padding(auto_pad, pads, n),
-            dilation=per_axis(dilations, n, "dilations"),
+            stride=stride,
+            padding=around,
+            dilation=spacing,
             ceil_mode=True if ceil_mode and auto_pad in ("", "NOTSET", "VALID") else None,
+            count_include_pad=False if inside and padded else None,
         )
 
     return row

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers.arrange import arrange
-from erfgraph.importers.merging import Operand, combine, with_constant
+from erfgraph.importers.merging import Operand, combine, same_channels, with_constant
+from erfgraph.importers.passing import scale
 from erfgraph.importers.tracer import Tracer
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.values import Constant, Curve, Through, Traced
 
 Ints: TypeAlias = Sequence[int] | int  # one per dimension, or one for all
 Result: TypeAlias = Traced | Constant | Sequence[Operand] | Operand
@@ -74,7 +75,7 @@ def tensors(arguments: Sequence[Any]) -> list[Traced | Constant]:
 
 
 def transparent(c: Call, *args: Any, **kwargs: Any) -> Result:
-    """A row for elementwise operations of one tensor: activations, norms, dropout, casts.
+    """A row for elementwise operations of one tensor that change nothing: dropout, casts.
 
     Of several results (`sort`: values and indices), each of the tensor's shape is one.
     """
@@ -93,23 +94,54 @@ def constant(c: Call, *args: Any, **kwargs: Any) -> list[Constant] | Constant:
     return made[0] if len(made) == 1 else made
 
 
-def merge(kind: str) -> Row:
-    """A row for elementwise operations of two tensors: ``"add"``, ``"sub"``, ``"mul"``."""
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A row for an elementwise operation of one tensor of which it is known what it does.
 
-    def row(c: Call, a: Operand, b: Operand = None, *args: Any, **kwargs: Any) -> Result:
-        return combine(c.t, kind, a, b)
+    Attributes
+    ----------
+    function : callable
+        Gives it, as a `Through`, from the operation's arguments; None for what changes
+        nothing.
+    """
+
+    function: Callable[..., Through | None]
+
+    def __call__(self, c: Call, *args: Any, **kwargs: Any) -> Result:
+        """The tensor, which from here on is read through that function."""
+        made = transparent(c, *args, **kwargs)
+        found: Result = c.t.through(made, self.function(*args, **kwargs))
+        return found
+
+
+def passing(function: Through | None) -> Passing:
+    """A row for an elementwise operation that does the same whatever its arguments."""
+    return Passing(lambda *args, **kwargs: function)
+
+
+def merge(kind: str, curve: Curve | None = None) -> Row:
+    """A row for elementwise operations of two tensors: ``"add"``, ``"sub"``, ``"mul"``.
+
+    `curve` is the operation as a function of two arrays.
+    """
+
+    def row(
+        c: Call, a: Operand, b: Operand = None, *args: Any, alpha: Any = 1, **kwargs: Any
+    ) -> Result:
+        if alpha != 1:  # torch.add(x, y, alpha=2) is x + 2 y
+            b = b * alpha if isinstance(b, int | float) else c.t.through(b, scale(alpha))
+        return combine(c.t, kind, a, b, curve)
 
     return row
 
 
-def either(t: Tracer, a: Operand, b: Operand) -> Operand:
+def either(t: Tracer, a: Operand, b: Operand, curve: Curve | None = None) -> Operand:
     """One of two tensors, element by element (`where`, `maximum`): an activation, or a merge."""
     if isinstance(a, Traced) and isinstance(b, Traced):
-        if a.map.name == b.map.name:
-            return combine(t, "mul", a, b)
-        return combine(t, "max", a, b)
+        kind = "mul" if same_channels(a, b) else "max"
+        return combine(t, kind, a, b, curve)
     if isinstance(a, Traced) or isinstance(b, Traced):
-        return combine(t, "max", a, b)
+        return combine(t, "max", a, b, curve)
     return a if isinstance(a, Constant) else b
 
 

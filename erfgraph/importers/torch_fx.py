@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from erfgraph.errors import ErfgraphError, InputError, LayerError, excerpt
-from erfgraph.importers.torch_names import operation
+from erfgraph.importers.torch_names import array, operation
 from erfgraph.importers.torch_writes import argument, shared
 from erfgraph.importers.translate import Translator, is_transparent, unknown_operation
 from erfgraph.importers.values import Broken, Constant, Stopped, Traced
@@ -143,7 +143,19 @@ class Values:
         changed, error = self.changed.get(_memory(tensor), (-1, None))
         if error is not None and made < changed:
             return Broken(shape, error)
-        return Constant(shape) if value is None else value
+        return self._constant(tensor, shape) if value is None else value
+
+    def _constant(self, tensor: Any, shape: tuple[int, ...]) -> Constant:
+        """A tensor that nobody made; the numbers of the module's own weights are at hand."""
+        own = isinstance(tensor, self.torch.nn.Parameter) or len(shape) < 2
+        fake = isinstance(tensor, self.torch._subclasses.FakeTensor)
+        read = own and not fake and tensor.is_floating_point()
+        return Constant(shape, (lambda: self._numbers(tensor)) if read else None)
+
+    def _numbers(self, tensor: Any) -> Any:
+        """The numbers of a tensor that has some, also while others are without."""
+        with self.torch.utils._python_dispatch._disable_current_modes():
+            return array(tensor)
 
     def set(self, tensor: Any, value: Any) -> None:
         """Remember what a tensor stands for."""

@@ -12,7 +12,7 @@ from erfgraph.errors import (
 )
 from erfgraph.importers.names import Names, Step, names
 from erfgraph.importers.rows import constant, tensors
-from erfgraph.importers.torch_names import operation, path_of, shapes_of
+from erfgraph.importers.torch_names import array, operation, path_of, shapes_of
 from erfgraph.importers.translate import (
     Translator,
     is_transparent,
@@ -167,7 +167,7 @@ class ExportedGraph:
         known = node.meta.get("val") if tensor is None else tensor
         if known is None or not hasattr(known, "shape"):
             return None
-        read = None if tensor is None else (lambda: tensor.detach().cpu().numpy())
+        read = None if tensor is None else (lambda: array(tensor))
         return Constant(tuple(int(n) for n in known.shape), read)
 
     def _last(self) -> int:
@@ -228,7 +228,7 @@ class ExportedGraph:
         @functools.cache  # what is computed of it may ask for it more than once
         def read() -> Any:
             named = {key: real(a) for key, a in kwargs.items()}
-            return node.target(*map(real, args), **named).detach().cpu().numpy()
+            return array(node.target(*map(real, args), **named))
 
         return read
 

@@ -36,3 +36,9 @@ def shapes_of(node: Any) -> list[tuple[int, ...]]:
 def path_of(path: str) -> str:
     """A module's path without the mark of its second call."""
     return path.partition("@")[0]
+
+
+def array(tensor: Any) -> Any:
+    """The numbers of a tensor, as NumPy has them."""
+    held = tensor.detach().cpu()
+    return (held.float() if str(held.dtype) == "torch.bfloat16" else held).numpy()

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+
+from erfgraph.importers import torch_elementwise as elementwise
 from erfgraph.importers import torch_shapes as shapes
 from erfgraph.importers import torch_sums as sums
 from erfgraph.importers import torch_windows as windows
-from erfgraph.importers.rows import Row, constant, merge, transparent, words
-
-ELEMENTWISE = words(
-    """
-abs absolute acos acosh alias alpha_dropout angle asin asinh atan atanh batch_norm bernoulli
-bitwise_not ceil celu clamp clamp_max clamp_min clip clone contiguous conj cos cosh deg2rad
-detach digamma dropout elu erf erfc erfinv exp exp2 expm1 fake_quantize_per_channel_affine
-fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout fix floor frac gelu
-group_norm hardshrink hardsigmoid hardswish hardtanh i0 instance_norm isfinite isinf isnan
-layer_norm leaky_relu lgamma lift_fresh lift_fresh_copy log log10 log1p log2 log_sigmoid
-log_softmax _log_softmax logical_not logit mish nan_to_num neg negative positive
-prelu _prelu_kernel quantize_per_tensor reciprocal relu relu6 resolve_conj resolve_neg rms_norm
-round rrelu rsqrt selu sgn sigmoid sign signbit silu sin sinc sinh softmax _softmax softplus
-softshrink special_erf special_expit sqrt square tan tanh tanh_backward threshold to _to_copy
-triu tril trunc type_as dequantize
-renorm copysign
-"""
-)
+from erfgraph.importers.rows import Row, constant, merge, words
 
 # shapes are used, values are not
 CONSTANTS = words(
@@ -34,15 +21,31 @@ new_full new_empty new_empty_strided zero fill empty_permuted
 """
 )
 
-SUMS = ["add", "_add_relu", "logaddexp", "hypot"]
-DIFFERENCES = ["sub", "subtract", "rsub"]
-PRODUCTS = words(
-    """
-mul multiply div divide true_divide floor_divide remainder fmod pow float_power atan2 xlogy
-eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or
-logical_xor bitwise_and bitwise_or bitwise_xor __and__ __or__ heaviside
+SUMS: dict[str, Any] = {"add": np.add, "logaddexp": np.logaddexp, "hypot": np.hypot}
+DIFFERENCES: dict[str, Any] = {
+    "sub": np.subtract,
+    "subtract": np.subtract,
+    "rsub": lambda a, b: b - a,
+}
+PRODUCTS: dict[str, Any] = {
+    **dict.fromkeys(("mul", "multiply"), np.multiply),
+    **dict.fromkeys(("div", "divide", "true_divide"), np.divide),
+    **dict.fromkeys(("pow", "float_power"), np.power),
+    **dict.fromkeys(("eq",), np.equal),
+    **dict.fromkeys(("ne", "not_equal"), np.not_equal),
+    **dict.fromkeys(("lt", "less"), np.less),
+    **dict.fromkeys(("le", "less_equal"), np.less_equal),
+    **dict.fromkeys(("gt", "greater"), np.greater),
+    **dict.fromkeys(("ge", "greater_equal"), np.greater_equal),
+    **dict.fromkeys(
+        words(
+            """
+floor_divide remainder fmod atan2 xlogy equal logical_and logical_or logical_xor bitwise_and
+bitwise_or bitwise_xor __and__ __or__ heaviside
 """
-)
+        )
+    ),
+}
 SILENT = words(
     """
 _assert_tensor_metadata _assert_async _assert_scalar sym_constrain_range
@@ -56,11 +59,12 @@ def _by_axes(name: str, make: Callable[[int], Row]) -> dict[str, Row]:
 
 
 _ROWS: dict[str, Row] = {
-    **dict.fromkeys(ELEMENTWISE, transparent),
+    **elementwise.ROWS,
     **dict.fromkeys(CONSTANTS, constant),
-    **dict.fromkeys(SUMS, merge("add")),
-    **dict.fromkeys(DIFFERENCES, merge("sub")),
-    **dict.fromkeys(PRODUCTS, merge("mul")),
+    **{name: merge("add", curve) for name, curve in SUMS.items()},
+    "_add_relu": sums.added_and_activated,
+    **{name: merge("sub", curve) for name, curve in DIFFERENCES.items()},
+    **{name: merge("mul", curve) for name, curve in PRODUCTS.items()},
     **dict.fromkeys(SILENT, sums.nothing),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), windows.convolution),
     **dict.fromkeys(
@@ -140,7 +144,6 @@ _ROWS: dict[str, Row] = {
     "index_select": shapes.picked,
     "slice_scatter": shapes.scattered,
     "select_scatter": shapes.selection_scattered,
-    "copy": lambda c, x, src, *args: transparent(c, src),
     "pixel_shuffle": shapes.pixel_shuffled,
     "pixel_unshuffle": shapes.pixel_unshuffled,
     **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), shapes.channel_shuffled),
@@ -186,20 +189,6 @@ _ROWS: dict[str, Row] = {
     **dict.fromkeys(("addcmul", "addcdiv"), sums.added_product),
     "lerp": sums.interpolated_between,
     "glu": sums.gated,
-    "_fused_rms_norm": sums.normalised(2),
-    **dict.fromkeys(
-        (
-            "native_batch_norm",
-            "_native_batch_norm_legit",
-            "native_layer_norm",
-            "_native_batch_norm_legit_no_training",
-            "native_group_norm",
-            "cudnn_batch_norm",
-            "_batch_norm_with_update",
-            "native_dropout",
-        ),
-        sums.normalised(3),
-    ),
 }
 
 TABLE: dict[str, Row] = {f"aten.{name}": row for name, row in _ROWS.items()}

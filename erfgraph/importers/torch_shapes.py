@@ -76,6 +76,7 @@ def _is_one_channel(x: Traced) -> bool:
 
 def _copied(c: Call, x: Traced, n: int) -> Traced:
     """The one channel of a tensor n times."""
+    x = c.t.real(x)
     return replace(x, map=c.t.view(x.map, (0,) * n), dims=((), layout.channels(n), *x.dims[2:]))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from erfgraph.errors import LayerError
 from erfgraph.importers import attention as products
 from erfgraph.importers import contract as sums
@@ -12,14 +14,18 @@ from erfgraph.importers import moves
 from erfgraph.importers.einsum import einsum
 from erfgraph.importers.masks import HIDDEN, masked
 from erfgraph.importers.merging import Operand, combine
+from erfgraph.importers.passing import activation, scale
 from erfgraph.importers.rows import (
     Call,
     Result,
     Row,
     either,
     transparent,
+    words,
 )
 from erfgraph.importers.values import Constant, Traced
+
+MEANS = words("aten.mean aten.nanmean aten.var aten.std aten.var_mean aten.std_mean")
 
 
 def linear(c: Call, x: Traced, weight: Traced | Constant, bias: Any = None) -> Result:
@@ -83,7 +89,7 @@ def reduced(how: str = "avg_pool", results: int = 1) -> Row:
                 dims = [value]
         dims = [dims] if isinstance(dims, int) else dims
         keep = len(c.shape) == x.ndim
-        made = sums.reduce(c.t, x, dims, keep, how)
+        made = sums.reduce(c.t, x, dims, keep, how, mean=c.op in MEANS)
         return made if results == 1 else [made] * results
 
     return row
@@ -123,12 +129,16 @@ def chosen(c: Call, condition: Any, a: Any = None, b: Any = None) -> Result:
 
 def largest(c: Call, a: Operand, b: Operand) -> Operand:
     """maximum, minimum."""
-    return either(c.t, a, b)
+    return either(c.t, a, b, np.minimum if "min" in c.op else np.maximum)
 
 
-def added_product(c: Call, base: Any, a: Any, b: Any, **kwargs: Any) -> Result:
+def added_product(c: Call, base: Any, a: Any, b: Any, value: Any = 1, **kwargs: Any) -> Result:
     """addcmul, addcdiv."""
-    factor = combine(c.t, "mul", a, b) if any(isinstance(v, Traced) for v in (a, b)) else a
+    curve = np.divide if "div" in c.op else np.multiply
+    traced = any(isinstance(v, Traced) for v in (a, b))
+    factor = combine(c.t, "mul", a, b, curve) if traced else a
+    if value != 1:
+        factor = c.t.through(factor, scale(value))
     return combine(c.t, "add", base, factor)
 
 
@@ -138,19 +148,17 @@ def interpolated_between(c: Call, a: Any, b: Any, weight: Any) -> Result:
     return combine(c.t, "mul", made, weight) if isinstance(weight, Traced) else made
 
 
-def normalised(results: int) -> Row:
-    """The native norms, which return statistics beside the result."""
-
-    def row(c: Call, x: Traced, *args: Any, **kwargs: Any) -> Result:
-        return [x, *(Constant(shape) for shape in c.shapes[1:results])]
-
-    return row
-
-
 def gated(c: Call, x: Traced, d: int = -1) -> Result:
     """glu: one half of the channels, gated by the other."""
     half = x.shape[d] // 2
-    return combine(c.t, "mul", *moves.split(c.t, x, [half, half], d))
+    passed, gate = moves.split(c.t, x, [half, half], d)
+    return combine(c.t, "mul", passed, c.t.through(gate, activation("sigmoid")), np.multiply)
+
+
+def added_and_activated(c: Call, a: Operand, b: Operand, *args: Any, **kwargs: Any) -> Result:
+    """_add_relu."""
+    found: Result = c.t.through(combine(c.t, "add", a, b), activation("relu"))
+    return found
 
 
 def nothing(c: Call, *args: Any, **kwargs: Any) -> None:

@@ -186,6 +186,7 @@ def _pool(
     padding: Ints,
     dilation: Ints,
     ceil_mode: bool,
+    only_inside: bool = False,
 ) -> Traced:
     sizes = each(kernel, n)
     spatial = range(x.ndim - n, x.ndim)
@@ -203,6 +204,7 @@ def _pool(
         padding=each(padding, n),
         dilation=each(dilation, n, 1),
         ceil_mode=ceil_mode or None,
+        count_include_pad=False if only_inside and any(each(padding, n)) else None,
     )
 
 
@@ -234,10 +236,12 @@ def avg_pool(n: int) -> Row:
         stride: Ints | None = None,
         padding: Ints = 0,
         ceil_mode: bool = False,
+        count_include_pad: bool = True,
         *args: Any,
         **kwargs: Any,
     ) -> Traced:
-        return _pool(c, x, n, "avg_pool", kernel, stride, padding, 1, ceil_mode)
+        inside = not count_include_pad
+        return _pool(c, x, n, "avg_pool", kernel, stride, padding, 1, ceil_mode, inside)
 
     return row
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from erfgraph.channels import Channels
 from erfgraph.errors import LayerError
-from erfgraph.featuremap import FeatureMap
+from erfgraph.featuremap import FeatureMap, Pass
 from erfgraph.importers.layout import Dims, channels, whole
-from erfgraph.importers.values import Late, Pieces, Traced
+from erfgraph.importers.passing import passes
+from erfgraph.importers.values import Late, Pieces, Statistic, Through, Traced, in_a_row
 from erfgraph.network import Network
 
 POOLS = ("global_pool", "adaptive_pool")
@@ -48,6 +50,7 @@ class Tracer:
         self.pooled: set[int] = set()
         self._views: dict[tuple[str, Channels], FeatureMap] = {}
         self._made: dict[tuple[str, ...], FeatureMap] = {}
+        self._handles: dict[tuple[str, Pass], FeatureMap] = {}
 
     def input(self, leading: int = 1) -> Traced:
         """The network's input as a tensor: batch, channels, positions."""
@@ -97,7 +100,7 @@ class Tracer:
 
     def once(self, op: str, x: FeatureMap, **params: Any) -> FeatureMap:
         """A step on the way that several may need: the same map for all of them."""
-        key = (op, x.name, repr((x.view, params)))
+        key = (op, x.key, repr(params))
         if key not in self._made:
             self._made[key] = self.add(op, x, between=True, **params)
         return self._made[key]
@@ -114,7 +117,7 @@ class Tracer:
         """Some channels of a map, in an order."""
         if order == range(x.channels) or (x.channels == 1 and len(order) == 1):
             return x
-        key = (x.name, order)
+        key = (x.key, order)
         if key not in self._views:
             if isinstance(order, range):
                 made = self.add("channel_slice", x, between=True, **_slice(order, x.channels))
@@ -123,14 +126,63 @@ class Tracer:
             self._views[key] = made
         return self._views[key]
 
+    # --- elementwise functions ---
+
+    def handle(self, x: FeatureMap, passed: Sequence[Pass], name: str | None = None) -> FeatureMap:
+        """A map to be read through functions; the same one each time.
+
+        Parameters
+        ----------
+        x : FeatureMap
+        passed : sequence of Pass
+        name : str, optional
+            The last of them gets it, if it is new.
+        """
+        for i, function in enumerate(passed):
+            key = (x.key, function)
+            if key not in self._handles:
+                named = name if name and i == len(passed) - 1 else None
+                named = named or self.free(f"{x.key}:{function.kind}")
+                self._handles[key] = self.net.identity(
+                    x, function.kind, function.value, name=named
+                )
+            x = self._handles[key]
+        return x
+
+    def plain(self, x: FeatureMap, passed: Sequence[Pass] = ()) -> FeatureMap:
+        """The map, or the channels of one, that a handle stands for; through other functions."""
+        if x.passed == tuple(passed):
+            return x
+        base = self.handle(self.net.maps[x.index], passed)
+        return base if x.view is None else self.view(base, x.view)
+
+    def through(self, v: Any, *functions: Through | None) -> Any:
+        """A value after elementwise functions; None is one that changes nothing.
+
+        Attention weights stay what they are, and constants too.
+        """
+        added = tuple(f for f in functions if f is not None)
+        if not added or not isinstance(v, Traced) or v.keys is not None:
+            return v
+        if isinstance(v, Pieces):
+            return in_a_row(v.d, [self.through(part, *added) for part in v.parts])
+        return replace(v, passed=(*v.passed, *added))
+
+    # --- late values ---
+
     def real(self, v: Traced) -> Traced:
-        """The same tensor, its late steps made.
+        """The same tensor, its late steps made, of a map to be read as it is.
 
         Raises
         ------
         LayerError
             If it is of several maps in a row, which no layer but attention reads together.
         """
+        v = self.made(v)
+        return replace(v, map=self.handle(v.map, passes(v.passed)), passed=()) if v.passed else v
+
+    def made(self, v: Traced) -> Traced:
+        """The same tensor, its late steps made, still before the functions it goes through."""
         if isinstance(v, Pieces):
             raise cannot("positions of different maps stand in one dimension", v)
         if not v.late:
@@ -138,11 +190,19 @@ class Tracer:
         last = v.late[-1]
         if last.made is None:
             last.made = last.make()
-            for name in last.names:
-                self.alias(last.made, name)
-        return last.made
+            for name, passed in last.names:
+                self.alias(replace(last.made, passed=(*last.made.passed, *passed)), name)
+        return replace(last.made, passed=(*last.made.passed, *v.passed))
 
-    def late(self, v: Traced, dims: Dims, make: Any, statistic: bool = False) -> Traced:
+    def late(
+        self,
+        v: Traced,
+        dims: Dims,
+        make: Any,
+        statistic: bool = False,
+        mean: Statistic | None = None,
+        passed: tuple[Through, ...] | None = None,
+    ) -> Traced:
         """A value that is made only when a layer reads it, under the present name."""
         name = self.name
 
@@ -151,16 +211,20 @@ class Tracer:
                 made: Traced = make()
             return made
 
-        return Traced(v.map, dims, (*v.late, Late(run, statistic)))
+        step = Late(run, statistic, mean if statistic else None, passed)
+        return Traced(v.map, dims, (*v.late, step))
 
     def alias(self, v: Traced, name: str) -> None:
         """Another name for a value's map, now or when it is made."""
         if isinstance(v, Pieces):
             v = v.largest
         if v.late and v.late[-1].made is None:
-            v.late[-1].names.append(name)
+            v.late[-1].names.append((name, v.passed))
         elif name and name not in self.net:
-            self.net.identity(self.real(v).map, name=name)
+            v = self.made(v)
+            x = self.handle(v.map, passes(v.passed), name)
+            if name not in self.net:
+                self.net.identity(x, name=name)
 
 
 def _slice(order: range, n: int) -> dict[str, int | None]:

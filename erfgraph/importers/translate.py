@@ -16,7 +16,7 @@ from erfgraph.errors import (
     excerpt,
 )
 from erfgraph.importers.arrange import laid_out
-from erfgraph.importers.rows import Call, Row, tensors, transparent
+from erfgraph.importers.rows import Call, Passing, Row, tensors, transparent
 from erfgraph.importers.tracer import Tracer
 from erfgraph.importers.values import Broken, Constant, Pieces, Stopped, Traced
 from erfgraph.network import Network
@@ -267,4 +267,4 @@ def declared(table: Mapping[str, Row], ops: Mapping[str, Any] | None) -> dict[st
 
 def is_transparent(row: Row | None) -> bool:
     """Whether a row hands its tensor on."""
-    return row is transparent
+    return row is transparent or isinstance(row, Passing)

@@ -18,6 +18,46 @@ from erfgraph.errors import ErfgraphError
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importers.layout import RAGGED, Atom, Dims, shape_of
 
+Curve = Callable[..., Any]  # an elementwise function, of arrays
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Through:
+    """An elementwise function that a tensor has been through.
+
+    Attributes
+    ----------
+    kind : str, optional
+        What it is to a network, a row of `erfgraph.elementwise.KINDS`; None for a piece of a
+        written-out activation, and for what no measure knows.
+    value : float, optional
+        Its parameter.
+    curve : callable, optional
+        The function itself, where each element becomes the same function of itself alone.
+    centres : bool
+        Whether it takes a mean away.
+    """
+
+    kind: str | None = None
+    value: float | None = None
+    curve: Curve | None = None
+    centres: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """What a mean is taken over, and the functions that it has been through since.
+
+    Attributes
+    ----------
+    channels : bool
+        Whether over channels; else over positions alone.
+    passed : tuple of Through
+    """
+
+    channels: bool
+    passed: tuple[Through, ...] = ()
+
 
 @dataclass(eq=False)
 class Late:
@@ -29,13 +69,19 @@ class Late:
         Adds the layers, and returns the value as a traced tensor of the new map.
     statistic : bool
         Whether it is a mean, norm or the like of what it was computed from.
-    names : list of str
-        Names to give to the map, if it is ever made.
+    mean : Statistic, optional
+        Of a statistic that is a mean, a variance or a standard deviation.
+    passed : tuple of Through, optional
+        The value as an elementwise function of what it was computed from, if it is one.
+    names : list of (str, tuple of Through)
+        Names to give to the map, if it is ever made, or to what becomes of it.
     """
 
     make: Callable[[], Traced]
     statistic: bool = False
-    names: list[str] = field(default_factory=list)
+    mean: Statistic | None = None
+    passed: tuple[Through, ...] | None = None
+    names: list[tuple[str, tuple[Through, ...]]] = field(default_factory=list)
     made: Traced | None = None
 
 
@@ -51,6 +97,8 @@ class Traced:
         What each of its dimensions holds of the map.
     late : tuple of Late
         What it was made of beyond the map, outermost last.
+    passed : tuple of Through
+        Elementwise functions of all that, in order; a layer reads the map through them.
     keys : FeatureMap, optional
         For attention weights: the map that is attended to; `map` is that of the queries.
     cuts : tuple of tuple of int
@@ -60,6 +108,7 @@ class Traced:
     map: FeatureMap
     dims: Dims
     late: tuple[Late, ...] = ()
+    passed: tuple[Through, ...] = ()
     keys: FeatureMap | None = None
     cuts: tuple[tuple[int, ...], ...] = ()
 

@@ -10,6 +10,7 @@ import typer
 
 from erfgraph.cli.cells import cells_command, match_command
 from erfgraph.cli.centres import centres_command
+from erfgraph.cli.compare import compare_command
 from erfgraph.cli.coverage import coverage_command
 from erfgraph.cli.equal import equal_command
 from erfgraph.cli.graph import graph_command
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "map": map_command,
     "table": table_command,
     "graph": graph_command,
+    "compare": compare_command,
     "equal": equal_command,
     "scales": scales_command,
     "centres": centres_command,

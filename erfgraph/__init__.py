@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.gradient.map import GradientMap
     from erfgraph.gradient.running import gradient_importance
+    from erfgraph.high_contribution import HighContribution, high_contribution
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.importers.keras_import import from_keras
     from erfgraph.importers.onnx_import import from_onnx
@@ -100,6 +101,7 @@ _HOMES = {
     "Graph": "explicit",
     "Gridding": "tasks.segmentation",
     "Halo": "tasks.tiling",
+    "HighContribution": "high_contribution",
     "ImportanceMap": "importance_map",
     "InputError": "errors",
     "LayerError": "errors",
@@ -130,6 +132,7 @@ _HOMES = {
     "graph_size": "explicit",
     "gridding": "tasks.segmentation",
     "halo": "tasks.tiling",
+    "high_contribution": "high_contribution",
     "importance": "sweeps",
     "importances": "sweeps",
     "influence": "sweeps",
@@ -164,6 +167,7 @@ __all__ = [
     "Graph",
     "Gridding",
     "Halo",
+    "HighContribution",
     "ImportanceMap",
     "InputError",
     "LayerError",
@@ -195,6 +199,7 @@ __all__ = [
     "graph_size",
     "gridding",
     "halo",
+    "high_contribution",
     "importance",
     "importances",
     "importers",
@@ -208,8 +213,8 @@ __all__ = [
     "save_network",
     "spectrum",
     "theory",
-    "verify",
     "to_torch",
+    "verify",
 ]
 
 

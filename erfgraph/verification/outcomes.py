@@ -84,7 +84,9 @@ def at_least(bound: float, found: float, why: str) -> Outcome:
     return Outcome(f"at least {bound:.4g}", float(found), bool(found >= bound), why)
 
 
-def exponent(expected: float, fit: Fit, width: float, detail: str) -> Outcome:
+def exponent(
+    expected: float, fit: Fit, width: float, detail: str, confidence: float = 0.95
+) -> Outcome:
     """A confidence interval that holds a value and is narrow enough to say something.
 
     Parameters
@@ -94,11 +96,13 @@ def exponent(expected: float, fit: Fit, width: float, detail: str) -> Outcome:
     width : float
         Largest half-width: a wider interval would hold other laws' exponents, too.
     detail : str
+    confidence : float
+        Of the interval, for the text.
     """
     half = (fit.high - fit.low) / 2
     return Outcome(
         expected,
         f"{fit.slope:.3f} [{fit.low:.3f}, {fit.high:.3f}]",
         fit.holds(expected) and half <= width,
-        f"{detail}; the 95 % interval must hold it and reach at most {width:g} to each side",
+        f"{detail}; the {confidence:.3g} interval must hold it, at most ± {width:g} wide",
     )

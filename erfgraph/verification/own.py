@@ -16,15 +16,18 @@ from erfgraph.network import Network
 from erfgraph.params import Shape
 from erfgraph.patterns import Hull, Pattern, patterns
 from erfgraph.tasks import classification
-from erfgraph.verification import counting, outcomes
+from erfgraph.verification import counting, drawing, outcomes
 from erfgraph.verification.chains import COMPUTED
 from erfgraph.verification.fields import DISTILL
-from erfgraph.verification.nouns import Claim, LeftOutError, Outcome, Request
+from erfgraph.verification.nouns import AUTOGRAD, Claim, LeftOutError, Outcome, Request
 
 MOST_EDGES = 5_000_000  # of an explicit graph that is built
 MOST_PATHS = 20_000  # that are walked one by one
 MOST_UNITS = 20_000  # of a graph of Python objects
 UNITS = 3  # drawn beside the centre and the corners
+EXACT = 2**53  # counts below are exact in float64
+MOST_DIGITS = 300  # of a count in float64
+DRAWS = 48
 
 
 def _net(request: Request) -> Network:
@@ -96,6 +99,50 @@ def reciprocity(request: Request) -> Outcome:
         forward = sweeps.influence(net, unit=at, layer=net.output)
         cases.append((f"input {at}", int(imp.values[at]), int(forward.values[imp.unit])))
     return outcomes.all_equal(cases, f"paths to unit {imp.unit} of {imp.layer}")
+
+
+# --- gradients ------------------------------------------------------------------------------
+
+
+def gradient(request: Request) -> Outcome:
+    """With all weights 1 the gradient is the path count; == while float64 holds it."""
+    net = _net(request)
+    if len(net.maps) == 1:
+        raise LeftOutError("the network has one feature map, its input")
+    last = sweeps.importance(net, channels="count")
+    if math.log10(max(last.total, 1)) > MOST_DIGITS:
+        raise LeftOutError(f"more than 1e{MOST_DIGITS} paths, too many for float64")
+    exact = next(m for m in reversed(net.maps) if _total(net, m) < EXACT)
+    counted = sweeps.importance(net, exact, channels="count").values
+    same = bool(np.array_equal(counted, drawing.unit_weights(net, stop=exact)))
+    expected = f"equal at {exact.name}"
+    found = expected if same else f"not equal at {exact.name}"
+    if exact.name == last.layer:
+        return Outcome(expected, found, same, f"== in float64, {last.total} paths of channels")
+    values = drawing.unit_weights(net)
+    wanted = last.values.astype(float)
+    error = float(np.abs(values - wanted).max() / max(wanted.max(), 1))
+    near = error <= outcomes.ROUNDING
+    return Outcome(
+        f"{expected}, {last.layer} to {outcomes.ROUNDING:.0e}",
+        f"{found}, {last.layer} to {error:.1e}",
+        same and near,
+        f"{exact.name} is the last map with fewer than 2**53 paths of channels, where it must be "
+        f"==; {last.layer} has {last.total:.3g}, relative to the largest",
+    )
+
+
+def _total(net: Network, m: FeatureMap) -> float:
+    return sweeps.importance(net, m, channels="count").total
+
+
+def mean_square(request: Request) -> Outcome:
+    """`variance` is the mean-square gradient within the noise of the draws."""
+    net = _net(request)
+    init = net.init or "kaiming_fan_in"
+    variance = sweeps.importance(net, measure="variance", init=init)
+    sampled = drawing.drawn(net, DRAWS, request.seed, init)
+    return drawing.within_noise(variance.share, sampled, f"init {init}")
 
 
 # --- arithmetic -----------------------------------------------------------------------------
@@ -260,6 +307,20 @@ CLAIMS = (
         COMPUTED,
         ("sweep",),
         reciprocity,
+    ),
+    Claim(
+        "own/gradient",
+        "With all weights 1 the gradient is the path count.",
+        COMPUTED,
+        (AUTOGRAD,),
+        gradient,
+    ),
+    Claim(
+        "own/mean-square",
+        "`variance` is the mean-square gradient over random weights, within their noise.",
+        COMPUTED,
+        (AUTOGRAD,),
+        mean_square,
     ),
     Claim(
         "own/fields",

@@ -10,7 +10,16 @@ from erfgraph.errors import InputError, MissingExtraError, unknown_name
 from erfgraph.loading import load
 from erfgraph.network import Network
 from erfgraph.params import is_int
-from erfgraph.verification import branches, chains, fields, growth, own, weights
+from erfgraph.verification import (
+    branches,
+    chains,
+    fields,
+    gradients,
+    growth,
+    observations,
+    own,
+    weights,
+)
 from erfgraph.verification.nouns import (
     AUTOGRAD,
     Check,
@@ -28,6 +37,8 @@ CLAIMS: tuple[Claim, ...] = (
     *fields.CLAIMS,
     *branches.CLAIMS,
     *weights.CLAIMS,
+    *gradients.CLAIMS,
+    *observations.CLAIMS,
 )
 OWN: tuple[Claim, ...] = own.CLAIMS  # asked of the user's networks
 

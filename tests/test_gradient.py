@@ -464,6 +464,18 @@ def test_errors():
     fails(eg.InputError, "preprocess: got 3", module, shape, preprocess=3)
 
 
+def test_without_pytorch(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for ask in (
+        lambda: eg.gradient_importance(None, (1, 5, 5)),
+        lambda: eg.to_torch(eg.load("conv3")),
+    ):
+        with pytest.raises(eg.MissingExtraError, match=r"pip install 'erfgraph\[torch\]'"):
+            ask()
+
+
 def test_outputs_without_axes():
     flat = nn.Sequential(conv(1, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(eg.InputError, match=r"'output' returns shape \(1, 2\).*before the positi"):

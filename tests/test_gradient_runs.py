@@ -221,11 +221,27 @@ def test_a_signal_in_the_middle_of_a_sample(tmp_path, monkeypatch):
     identical(found, eg.gradient_importance(small(), SHAPE, samples=6))
 
 
-def test_more_samples_go_on_from_fewer(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"init": "keep", "batch": 3}])
+def test_more_samples_go_on_from_fewer(tmp_path, options):
     file = tmp_path / "run.npz"
-    eg.gradient_importance(small(), SHAPE, samples=4, resume=file)
-    found = eg.gradient_importance(small(), SHAPE, samples=9, resume=file)
-    identical(found, eg.gradient_importance(small(), SHAPE, samples=9))
+    eg.gradient_importance(small(), SHAPE, samples=4, resume=file, **options)
+    found = eg.gradient_importance(small(), SHAPE, samples=9, resume=file, **options)
+    identical(found, eg.gradient_importance(small(), SHAPE, samples=9, **options))
+
+
+def test_a_smaller_error_goes_on_within_a_batch(tmp_path):
+    file = tmp_path / "run.npz"
+    x = np.random.default_rng(0).standard_normal((200, *SHAPE))
+    rest = {"images": x, "batch": 32}
+    rough = eg.gradient_importance(small(), SHAPE, until=0.1, resume=file, **rest)
+    found = eg.gradient_importance(small(), SHAPE, until=0.05, resume=file, **rest)
+    assert rough.samples < found.samples < 200
+    identical(found, eg.gradient_importance(small(), SHAPE, until=0.05, **rest))
+
+
+def test_fewer_samples_than_a_file_has(tmp_path):
+    file = tmp_path / "run.npz"
+    eg.gradient_importance(small(), SHAPE, samples=9, resume=file)
     with pytest.raises(eg.InputError, match="holds 9 samples already, and samples is 4"):
         eg.gradient_importance(small(), SHAPE, samples=4, resume=file)
 
@@ -252,6 +268,14 @@ def test_a_run_of_other_arguments_is_refused(key, tmp_path):
     with pytest.raises(eg.InputError, match=f"is of a run with another {key}: it has"):
         eg.gradient_importance(small(), SHAPE, samples=3, resume=file, **DIFFERENT[key])
     assert file.read_bytes() == before
+
+
+def test_weights_that_are_drawn_anew_do_not_matter(tmp_path):
+    file, module = tmp_path / "run.npz", small()
+    eg.gradient_importance(module, SHAPE, samples=2, resume=file)
+    module[0].weight.data.fill_(3)
+    found = eg.gradient_importance(module, SHAPE, samples=4, resume=file)
+    identical(found, eg.gradient_importance(small(), SHAPE, samples=4))
 
 
 def test_other_weights_images_and_modules_are_refused(tmp_path):
@@ -376,6 +400,19 @@ def test_images_that_do_not_fit(folder, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     fails(eg.FileError, "holds no image", empty)
+
+
+def test_a_photo_on_its_side(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.zeros((7, 8, 3), dtype=np.uint8)).save(path, exif=exif)
+    module = nn.Sequential(nn.Conv2d(3, 2, 3))
+    assert eg.gradient_importance(module, (3, 8, 7), images=[path]).samples == 1
+    with pytest.raises(eg.InputError, match=r"has shape \(3, 8, 7\), wanted \(3, 7, 8\)"):
+        eg.gradient_importance(module, (3, 7, 8), images=[path])
 
 
 # --- linear backward passes ----------------------------------------------------------------

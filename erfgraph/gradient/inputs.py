@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ INPUTS: dict[str, Draw] = {
     "ones": lambda rng, shape: np.ones(shape),
 }
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".npy")
+ORIENTATION = 0x0112  # the EXIF tag; from 5 on, rows and columns are exchanged
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # what Pillow calls so many channels
 
 
@@ -65,11 +67,7 @@ class Inputs:
         image = read_image(path, self.shape[0])
         if self.preprocess is not None:
             image = np.asarray(self.preprocess(image))
-        if image.shape != self.shape:
-            raise InputError(
-                f"images: {path} has shape {image.shape}, wanted {self.shape}; resize or crop it, "
-                "by preprocess= for example, or give another input_shape"
-            )
+        _check_shape(path, image.shape, self.shape)
         return np.asarray(image, dtype=np.float64)
 
     def fingerprint(self) -> dict[str, str]:
@@ -108,6 +106,9 @@ def inputs_of(shape: Shape, kind: Any, images: Any, seed: int, preprocess: Any =
         found = _array(images, shape)
     if preprocess is not None and not isinstance(found, tuple):
         raise InputError("preprocess: is for image files; an array is seen as it is")
+    if isinstance(found, tuple) and preprocess is None:
+        for path in found:  # before hours are spent on those before it
+            _check_shape(path, image_shape(path, shape[0]), shape)
     return Inputs(shape, kind, found, seed, preprocess)
 
 
@@ -149,6 +150,24 @@ def _array(images: Any, shape: Shape) -> np.ndarray:
     return found
 
 
+def _check_shape(path: Path, got: Shape, wanted: Shape) -> None:
+    if got != wanted:
+        raise InputError(
+            f"images: {path} has shape {got}, wanted {wanted}; resize or crop it, by preprocess= "
+            "for example, or give another input_shape"
+        )
+
+
+def image_shape(path: Path, channels: int) -> Shape:
+    """The shape that `read_image` would give, from the head of the file."""
+    if path.suffix.lower() == ".npy":
+        return tuple(_array_file(path, "r").shape)
+    with _opened(path, channels) as image:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+        columns, rows = image.size[::-1] if turned else image.size
+    return channels, rows, columns
+
+
 def read_image(path: Path, channels: int) -> np.ndarray:
     """An image file as a float64 array (channels, rows, columns), 0 to 1; an array as it is.
 
@@ -160,22 +179,37 @@ def read_image(path: Path, channels: int) -> np.ndarray:
         If the file cannot be read.
     """
     if path.suffix.lower() == ".npy":
-        try:
-            return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise FileError(f"images: {path}: cannot be read as an array: {error}") from None
+        return np.asarray(_array_file(path, None))
+    from PIL import ImageOps
+
+    with _opened(path, channels) as image:
+        upright = ImageOps.exif_transpose(image).convert(MODES[channels])
+    pixels = np.asarray(upright, dtype=np.float64) / 255
+    return np.moveaxis(pixels.reshape(*pixels.shape[:2], channels), -1, 0)
+
+
+def _array_file(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False, mmap_mode=mmap_mode))
+    except (OSError, ValueError, EOFError) as error:
+        raise FileError(f"images: {path}: cannot be read as an array: {error}") from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, channels: int) -> Iterator[Any]:
+    """An image file, whose errors are ours."""
     if channels not in MODES:
         raise InputError(
             f"images: {path} is an image file, and input_shape has {channels} channels, wanted "
             "1, 3 or 4; give an array, or .npy files"
         )
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
-                upright = ImageOps.exif_transpose(opened).convert(MODES[channels])
+                yield opened
     except (
         OSError,
         ValueError,
@@ -184,5 +218,3 @@ def read_image(path: Path, channels: int) -> np.ndarray:
         Image.DecompressionBombWarning,
     ) as error:
         raise FileError(f"images: {path}: cannot be read as an image: {error}") from None
-    pixels = np.asarray(upright, dtype=np.float64) / 255
-    return np.moveaxis(pixels.reshape(*pixels.shape[:2], channels), -1, 0)

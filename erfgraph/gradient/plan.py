@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,23 +57,35 @@ class Plan:
         return range(index * n, (index + 1) * n)
 
 
+class Sample(NamedTuple):
+    """One sample.
+
+    Attributes
+    ----------
+    values : float64 array of the map's shape, or None
+        None where no gradient was finite.
+    skipped : int
+        Gradients that were not.
+    """
+
+    values: np.ndarray | None
+    skipped: int
+
+
 @dataclass(frozen=True)
 class Step:
     """What one step of a run gave.
 
     Attributes
     ----------
-    next : int
-        Number of the sample with which the next step starts.
-    samples : list of arrays
-    skipped : int
-        Gradients that were not finite.
+    first : int
+        Number of its first sample.
+    samples : list of Sample
     unit : tuple of int
     """
 
-    next: int
-    samples: list[np.ndarray]
-    skipped: int
+    first: int
+    samples: list[Sample]
     unit: Shape
 
 
@@ -88,28 +100,30 @@ def _draws(plan: Plan, maker: weights.Maker, start: int) -> Iterator[Step]:
     for index in range(start, plan.samples):
         module = maker.drawn(index)
         total: np.ndarray | None = None
-        n = skipped = 0
+        n = 0
         unit: Shape = ()
         every = plan.per_draw(index)
         for first in every[:: plan.batch]:
             found, unit = _run(plan, module, range(first, min(first + plan.batch, every.stop)))
             for sample in found:
-                if sample is None:
-                    skipped += 1
-                else:
+                if sample is not None:
                     total = sample if total is None else total + sample
                     n += 1
-        samples = [] if total is None else [total / n]
-        yield Step(index + 1, samples, skipped, unit)
+        mean = None if total is None else total / n
+        yield Step(index, [Sample(mean, len(every) - n)], unit)
 
 
 def _fixed(plan: Plan, maker: weights.Maker, start: int) -> Iterator[Step]:
     module = maker.kept()
-    for first in range(start, plan.samples, plan.batch):
-        last = min(first + plan.batch, plan.samples)
-        found, unit = _run(plan, module, range(first, last))
-        samples = [s for s in found if s is not None]
-        yield Step(last, samples, len(found) - len(samples), unit)
+    # batches start where they would have without an interruption, and are full where inputs do
+    # not run out: the bits of a gradient depend on what else is in its batch
+    whole = start - start % plan.batch
+    most = len(plan.inputs) or plan.samples + plan.batch
+    for first in range(whole, plan.samples, plan.batch):
+        found, unit = _run(plan, module, range(first, min(first + plan.batch, most)))
+        asked = range(max(start, first), min(first + plan.batch, plan.samples))
+        samples = [found[i - first] for i in asked]
+        yield Step(asked.start, [Sample(s, int(s is None)) for s in samples], unit)
 
 
 def _run(plan: Plan, module: Any, numbers: range) -> tuple[list[np.ndarray | None], Shape]:

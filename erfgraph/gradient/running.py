@@ -16,7 +16,7 @@ from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.gradient import checkpoint, passthrough, weights
 from erfgraph.gradient.inputs import Inputs, inputs_of
 from erfgraph.gradient.map import GradientMap
-from erfgraph.gradient.plan import Plan, steps
+from erfgraph.gradient.plan import Plan, Sample, steps
 from erfgraph.gradient.statistics import statistic_of
 from erfgraph.gradient.sums import Sums
 from erfgraph.params import Shape, is_int
@@ -183,7 +183,8 @@ def gradient_importance(
         passthrough=_passed(passthrough),
     )
     settings = _settings(plan, init)
-    arguments = _arguments(plan, settings, statistic, until)
+    # hashing weights and images takes time
+    arguments = {} if resume is None else _arguments(plan, settings, statistic, until)
     sums = Sums(shape[1:], row, most)
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
         where = _run(plan, sums, until, resume, arguments, progress)
@@ -211,34 +212,36 @@ def _run(
 ) -> Shape:
     """Fill the sums; returns the unit."""
     at, where = (0, ()) if resume is None else checkpoint.read(resume, arguments, sums)
+    if at >= plan.samples or _enough(sums, until):
+        return where
     written, whole = time.monotonic(), True
     try:
-        if at < plan.samples and not _enough(sums, until):
-            for step in steps(plan, at):
-                whole = False  # sums that are half added are not to be kept
-                stop = _take(sums, step.samples, until)
-                sums.skipped += step.skipped
-                at, where, whole = step.next, step.unit, True
-                if progress is not None:
-                    progress(at, plan.samples)
-                if resume is not None and time.monotonic() - written > SECONDS:
-                    checkpoint.write(resume, arguments, sums, at, where)
-                    written = time.monotonic()
-                if stop:
-                    break
+        for step in steps(plan, at):
+            whole = False  # sums that are half added are not to be kept
+            taken, stop = _take(sums, step.samples, until)
+            at, where, whole = step.first + taken, step.unit, True
+            if progress is not None:
+                progress(at, plan.samples)
+            if resume is not None and time.monotonic() - written > SECONDS:
+                checkpoint.write(resume, arguments, sums, at, where)
+                written = time.monotonic()
+            if stop:
+                break
     finally:
         if resume is not None and whole and where:
             checkpoint.write(resume, arguments, sums, at, where)
     return where
 
 
-def _take(sums: Sums, samples: Sequence[np.ndarray], until: float | None) -> bool:
-    """Add samples one by one, until they are enough."""
-    for sample in samples:
-        sums.add(sample)
-        if _enough(sums, until):
-            return True
-    return False
+def _take(sums: Sums, samples: Sequence[Sample], until: float | None) -> tuple[int, bool]:
+    """Add samples one by one until they are enough: how many were, and whether they are."""
+    for taken, sample in enumerate(samples, start=1):
+        sums.skipped += sample.skipped
+        if sample.values is not None:
+            sums.add(sample.values)
+            if _enough(sums, until):
+                return taken, True
+    return len(samples), False
 
 
 def _enough(sums: Sums, until: float | None) -> bool:
@@ -378,7 +381,7 @@ def _arguments(
     preprocess = plan.inputs.preprocess
     return {
         **settings,
-        **weights.fingerprint(plan.weights),
+        **weights.fingerprint(plan.weights, plan.draws),
         **plan.inputs.fingerprint(),
         "input_shape": list(plan.inputs.shape),
         "layer": plan.layer,

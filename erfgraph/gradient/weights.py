@@ -152,14 +152,11 @@ class Maker:
         """PyTorch's random numbers of one draw, and the caller's own again afterwards."""
         import torch
 
-        devices = sorted({p.device.index for p in self._cuda() if p.device.index is not None})
+        devices = list(range(torch.cuda.device_count()))
         seeds = np.random.SeedSequence([self.weights.seed, 0, index])
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
             yield
-
-    def _cuda(self) -> list[Any]:
-        return [] if self._own is None else [p for p in self._own.parameters() if p.is_cuda]
 
 
 # --- drawing ------------------------------------------------------------------------------
@@ -263,14 +260,19 @@ def example_type(module: Any) -> tuple[Any, Any]:
     return torch.get_default_dtype(), torch.device("cpu")
 
 
-def fingerprint(weights: Weights) -> dict[str, str]:
-    """Texts that tell one source of weights from another."""
+def fingerprint(weights: Weights, draws: bool) -> dict[str, str]:
+    """Texts that tell one source of weights from another.
+
+    Where weights are drawn, those of the first draw are looked at: what was there before does
+    not matter.
+    """
     import torch
 
     if weights.fresh:
         return {"module": name_of(weights.source), "weights": "fresh"}
     digest = hashlib.sha256()
-    for key, value in weights.source.state_dict().items():
+    module = Maker(weights).drawn(0) if draws else weights.source
+    for key, value in module.state_dict().items():
         digest.update(f"{key}{tuple(value.shape)}{value.dtype}".encode())
         flat = value.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16

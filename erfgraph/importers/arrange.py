@@ -25,7 +25,8 @@ from erfgraph.importers.layout import (
     whole,
 )
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Pieces, Traced
+from erfgraph.importers.trained import of_window
+from erfgraph.importers.values import Numbers, Pieces, Traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,7 @@ def window(
     dilation: Sequence[int] | None = None,
     groups: int = 1,
     features: int | None = None,
+    weight: Numbers | None = None,
     **extra: Any,
 ) -> Traced:
     """A convolution or pool over the spatial dimensions of a tensor.
@@ -304,6 +306,8 @@ def window(
         A mode, or a number or a (before, after) pair per spatial dimension.
     groups, features : int, optional
         Groups and output channels of a convolution.
+    weight : callable, optional
+        Gives its trained weight, laid out as PyTorch's.
     **extra
         Passed on to the method; a list has one entry per spatial dimension.
 
@@ -339,7 +343,15 @@ def window(
         params["channels"] = features * read.groups
     for key, value in extra.items():
         params[key] = read.per_axis(value, 0) if isinstance(value, list) else value
-    return read.result(t.add(op, read.map, **params))
+    made = t.add(op, read.map, **params)
+    taps = [0] * n
+    if not isinstance(padding, str):
+        pads = [p if isinstance(p, int) else p[0] for p in padding]
+        taps = [p // d for p, d in zip(pads, dilation, strict=True)]
+    elif padding != "valid":
+        taps = [(k - 1) // 2 for k in kernel]
+    t.weigh(made, of_window(weight, read.axes, len(read.map.shape), read.groups, taps))
+    return read.result(made)
 
 
 def _check_missing_axis(

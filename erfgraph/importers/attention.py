@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from erfgraph.errors import LayerError
 from erfgraph.importers import layout, ragged
 from erfgraph.importers.contract import added, contract, copies_read, linear
@@ -21,6 +23,7 @@ from erfgraph.importers.layout import (
 from erfgraph.importers.masks import masked
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
+from erfgraph.importers.trained import numbers_of, then
 from erfgraph.importers.values import Constant, Pieces, PieceWeights, Traced, in_a_row
 
 
@@ -35,14 +38,24 @@ def matmul(t: Tracer, a: Traced | Constant, b: Traced | Constant) -> Traced:
         return _product(t, a, b)
     if isinstance(b, Constant):
         assert isinstance(a, Traced)
+        given = numbers_of(b)
         if len(b.shape) == 1:
-            return _drop(contract(t, a, [-1], "linear", 1), a.ndim - 1)
-        return _batched(linear(t, a, b.shape[-1]), b.shape[:-2], 2)
+            row = then(given, lambda w: w[None])
+            return _drop(contract(t, a, [-1], "linear", 1, row), a.ndim - 1)
+        turned = then(given, _columns_first)
+        return _batched(linear(t, a, b.shape[-1], weight=turned), b.shape[:-2], 2)
     assert isinstance(b, Traced)
     at = -2 if b.ndim > 1 else -1
+    given = numbers_of(a)
     if len(a.shape) == 1:
-        return _drop(contract(t, b, [at], "linear", 1), (b.ndim + at) % b.ndim)
-    return _batched(contract(t, b, [at], "linear", a.shape[-2]), a.shape[:-2], 2)
+        row = then(given, lambda w: w[None])
+        return _drop(contract(t, b, [at], "linear", 1, row), (b.ndim + at) % b.ndim)
+    rows = then(given, lambda w: w.reshape(w.shape[-2:]))
+    return _batched(contract(t, b, [at], "linear", a.shape[-2], rows), a.shape[:-2], 2)
+
+
+def _columns_first(weight: np.ndarray) -> np.ndarray:
+    return weight.reshape(weight.shape[-2:]).T
 
 
 def _drop(v: Traced, d: int) -> Traced:

@@ -135,7 +135,7 @@ def _shuffled(t: Tracer, maps: Sequence[FeatureMap]) -> FeatureMap | None:
         for i in range(len(maps[0].passed), -1, -1)
         if all(x.passed[:i] == maps[0].passed[:i] for x in maps)
     )
-    base = t.plain(base, maps[0].passed[:together])
+    base = t.plain(maps[0], together, whole=True)
     order: Channels = tuple(
         c for x in maps for c in (x.view if x.view is not None else range(x.channels))
     )

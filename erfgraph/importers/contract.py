@@ -26,13 +26,19 @@ from erfgraph.importers.layout import (
 )
 from erfgraph.importers.merging import join
 from erfgraph.importers.tracer import Tracer, cannot, tidy
-from erfgraph.importers.values import Constant, Pieces, Statistic, Traced, in_a_row
+from erfgraph.importers.trained import of_sum
+from erfgraph.importers.values import Constant, Numbers, Pieces, Statistic, Traced, in_a_row
 
 FEW = 8  # copies up to which a sum of them is an addition of so many terms
 
 
 def contract(
-    t: Tracer, v: Traced, reduced: Sequence[int], how: str, features: int | None = None
+    t: Tracer,
+    v: Traced,
+    reduced: Sequence[int],
+    how: str,
+    features: int | None = None,
+    weight: Numbers | None = None,
 ) -> Traced:
     """Reduce dimensions of a tensor to one number each, or to features.
 
@@ -48,6 +54,8 @@ def contract(
         For ``"linear"``: how many; they stand in the last of the dimensions. What reads
         positions only, beside channels in other dimensions, makes positions again (the mixing
         of tokens): all of them are the same sum.
+    weight : callable, optional
+        For ``"linear"``: gives the trained weight, (features, what is reduced in order).
 
     Returns
     -------
@@ -56,7 +64,7 @@ def contract(
     """
     reduced = sorted(d % v.ndim for d in reduced)
     if isinstance(v, Pieces):
-        return _of_rows(t, v, reduced, how, features)
+        return _of_rows(t, v, reduced, how, features, weight)
     v = t.real(v)
     if v.keys is not None:
         return _among_heads(v, reduced, features)
@@ -65,7 +73,7 @@ def contract(
     stays = how == "linear" and _stays_positions(v, reduced)
     for d in reduced:
         if _holds_copies(v, d):
-            v = copies_read(t, v, d)
+            v, weight = copies_read(t, v, d), None
     atoms = [a for d in reduced for a in v.dims[d]]
     kept = [a for d, dim in enumerate(v.dims) if d not in reduced for a in dim]
     groups = [a for a in kept if is_channel(a)]
@@ -107,6 +115,9 @@ def contract(
             )
     elif how == "linear":
         x = t.add("conv", x, kernel=1, groups=n, channels=n * of_each)
+    if how == "linear" and not stays:  # else each position that it makes has its own
+        size = kernel if digits else [1] * len(x.shape)
+        t.weigh(x, of_sum(weight, atoms, size, n))
     if stays:
         grown = _as_positions(t, v, x, reduced, features or 1, spaced is not None)
         if grown is not None:
@@ -144,7 +155,12 @@ def _as_positions(
 
 
 def _of_rows(
-    t: Tracer, v: Pieces, reduced: Sequence[int], how: str, features: int | None
+    t: Tracer,
+    v: Pieces,
+    reduced: Sequence[int],
+    how: str,
+    features: int | None,
+    weight: Numbers | None,
 ) -> Traced:
     """Each part of a row by itself; their sum where the row itself is reduced."""
     made: list[Traced | Constant] = []
@@ -152,7 +168,8 @@ def _of_rows(
         if isinstance(part, Traced):
             if v.d in reduced:
                 part = copies_read(t, t.real(part), v.d)
-            made.append(contract(t, part, reduced, how, features))
+            own = weight if v.d not in reduced else None
+            made.append(contract(t, part, reduced, how, features, own))
         else:
             sizes = [1 if d in reduced else n for d, n in enumerate(part.shape)]
             sizes[reduced[-1]] = features or 1
@@ -230,9 +247,11 @@ def tiles(t: Tracer, v: Traced, spatial: Sequence[int], kernel: Sequence[int], h
     return moves.squeeze(t, made, inner)
 
 
-def linear(t: Tracer, v: Traced, features: int, d: int = -1) -> Traced:
-    """A linear layer over one dimension."""
-    return contract(t, v, [d], "linear", features)
+def linear(
+    t: Tracer, v: Traced, features: int, d: int = -1, weight: Numbers | None = None
+) -> Traced:
+    """A linear layer over one dimension; its weight is (features, inputs)."""
+    return contract(t, v, [d], "linear", features, weight)
 
 
 def reduce(

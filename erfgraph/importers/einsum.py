@@ -10,7 +10,8 @@ from erfgraph.importers import moves
 from erfgraph.importers.attention import matmul
 from erfgraph.importers.contract import contract
 from erfgraph.importers.tracer import Tracer
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.trained import numbers_of, then
+from erfgraph.importers.values import Constant, Numbers, Traced
 
 
 def einsum(t: Tracer, equation: str, operands: Sequence[Traced | Constant]) -> Traced:
@@ -40,7 +41,8 @@ def einsum(t: Tracer, equation: str, operands: Sequence[Traced | Constant]) -> T
     assert isinstance(v, Traced)
     new = [x for x in out if x not in term]
     sizes = dict(zip(other, weight.shape, strict=True))
-    made = _one(t, v, term, out, math.prod(sizes[x] for x in new), "".join(new))
+    features = math.prod(sizes[x] for x in new)
+    made = _one(t, v, term, out, features, "".join(new), _matrix(weight, other, term, out, new))
     return moves.reshape(
         t, made, [(sizes | dict(zip(term, v.shape, strict=True)))[x] for x in out]
     )
@@ -65,7 +67,27 @@ def _plain(terms: Sequence[str], out: str) -> bool:
     return all(len(set(x)) == len(x) for x in (*terms, out)) and set(out) <= known
 
 
-def _one(t: Tracer, v: Traced, term: str, out: str, features: int, new: str) -> Traced:
+def _matrix(
+    weight: Traced | Constant, letters: str, term: str, out: str, new: Sequence[str]
+) -> Numbers | None:
+    """A constant operand as (what is new, what is summed), if it is nothing else."""
+    order = [*new, *(x for x in term if x not in out)]
+    if sorted(order) != sorted(letters):
+        return None
+    rows = math.prod(weight.shape[letters.index(x)] for x in new)
+    turned = [letters.index(x) for x in order]
+    return then(numbers_of(weight), lambda w: w.transpose(turned).reshape(rows, -1))
+
+
+def _one(
+    t: Tracer,
+    v: Traced,
+    term: str,
+    out: str,
+    features: int,
+    new: str,
+    weight: Numbers | None = None,
+) -> Traced:
     """A sum over the letters that are not in the output, weighted where there are new ones."""
     summed = [i for i, x in enumerate(term) if x not in out]
     if summed or new:
@@ -73,7 +95,7 @@ def _one(t: Tracer, v: Traced, term: str, out: str, features: int, new: str) -> 
             v = moves.unsqueeze(t, v, v.ndim)
             term, summed = term + "!", [v.ndim - 1]
         how = "linear" if new or features > 1 else "avg_pool"
-        v = contract(t, v, summed, how, features)
+        v = contract(t, v, summed, how, features, weight)
         if new:
             last = summed[-1]
             v = moves.squeeze(t, v, summed[:-1])

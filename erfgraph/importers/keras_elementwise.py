@@ -21,6 +21,7 @@ from erfgraph.importers.passing import (
 )
 from erfgraph.importers.rows import Call, Passing, Result, Row, passing, transparent, words
 from erfgraph.importers.torch_elementwise import PIECES
+from erfgraph.importers.trained import batch_gain, gain
 from erfgraph.importers.values import Through
 
 # layers that change nothing once they are trained
@@ -175,16 +176,31 @@ def _normalised(layer: Any, *args: Any, **_: Any) -> Through | None:
     return UNKNOWN if variance is None else scale(np.sqrt(variance), divides=not layer.invert)
 
 
+def _one_axis(layer: Any) -> int | None:
+    """The axis of a norm, if it is one."""
+    given = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
+    return int(given[0]) if len(given) == 1 else None
+
+
 def _of_layer(kind: str, name: str = "gamma") -> Callable[..., Through]:
-    def function(layer: Any, *args: Any, **_: Any) -> Through:
-        return norm(kind, constant_of(layer, name))
+    def function(layer: Any, x: Any, *args: Any, **_: Any) -> Through:
+        weight, axis = constant_of(layer, name), _one_axis(layer)
+        return norm(kind, weight, None if axis is None else gain(x, axis, weight))
 
     return function
 
 
-def _layer_norm(layer: Any, *args: Any, **_: Any) -> Through:
-    rms = getattr(layer, "rms_scaling", False)
-    return norm("rms_norm" if rms else "layer_norm", constant_of(layer, "gamma"))
+def _batch_norm(layer: Any, x: Any, *args: Any, **_: Any) -> Through:
+    weight, variance = constant_of(layer, "gamma"), constant_of(layer, "moving_variance")
+    axis = _one_axis(layer)
+    if axis is None:
+        return norm("batch_norm", weight)
+    return norm("batch_norm", weight, batch_gain(x, weight, variance, layer.epsilon, axis))
+
+
+def _layer_norm(layer: Any, x: Any, *args: Any, **_: Any) -> Through:
+    kind = "rms_norm" if getattr(layer, "rms_scaling", False) else "layer_norm"
+    return _of_layer(kind)(layer, x)
 
 
 def _op_batch_norm(
@@ -210,7 +226,7 @@ LAYERS: dict[str, Row] = {
     "PReLU": Passing(_prelu),
     "ELU": Passing(_elu),
     "ThresholdedReLU": passing(UNKNOWN),
-    "BatchNormalization": Passing(_of_layer("batch_norm")),
+    "BatchNormalization": Passing(_batch_norm),
     "LayerNormalization": Passing(_layer_norm),
     "GroupNormalization": Passing(_of_layer("group_norm")),
     "RMSNormalization": Passing(_of_layer("rms_norm", "scale")),

@@ -38,7 +38,7 @@ def from_keras(
     ----------
     model : keras.Model, keras.Layer or keras.Function
         Functional, sequential or subclassed, on any backend; built. Taken as it is, at
-        inference; its weights are not read.
+        inference; of its weights, only the gains of norms and factors are read.
     input_shape : int or sequence of int, optional
         Spatial shape, for a model that leaves it open (``keras.Input((None, None, 3))``).
     layer : str, optional

@@ -11,12 +11,13 @@ from erfgraph.errors import LayerError
 from erfgraph.importers import attention as products
 from erfgraph.importers import contract, moves
 from erfgraph.importers.einsum import einsum
-from erfgraph.importers.keras_formats import channel_of
+from erfgraph.importers.keras_formats import channel_of, constant_of
 from erfgraph.importers.keras_moves import dims_of
 from erfgraph.importers.masks import HIDDEN, masked
 from erfgraph.importers.merging import Operand, combine, meet
 from erfgraph.importers.passing import UNKNOWN, activation, scale
 from erfgraph.importers.rows import Call, Result, Row, either, transparent
+from erfgraph.importers.trained import numbers_of, then
 from erfgraph.importers.values import Constant, Curve, Traced
 
 MEANS = ("ops.Mean", "ops.Std", "ops.Var", "ops.Nanmean", "ops.Nanstd", "ops.Nanvar")
@@ -145,7 +146,8 @@ def gated(c: Call, op: Any, x: Traced) -> Result:
 
 def dense(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
     """Dense: over the last dimension."""
-    return contract.linear(c.t, x, layer.units)
+    weight = then(numbers_of(constant_of(layer, "kernel")), np.transpose)
+    return contract.linear(c.t, x, layer.units, weight=weight)
 
 
 def summed(c: Call, op: Any, *operands: Any) -> Traced:

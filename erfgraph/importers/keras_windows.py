@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from erfgraph.errors import LayerError
 from erfgraph.importers import concat, contract, moves
 from erfgraph.importers.arrange import Arranged, arrange, pads_any, window
-from erfgraph.importers.keras_formats import channel_of, spatial_of
+from erfgraph.importers.keras_formats import channel_of, constant_of, spatial_of
 from erfgraph.importers.rows import Call, Row, each
 from erfgraph.importers.tracer import cannot, tidy
-from erfgraph.importers.values import Constant, Traced
+from erfgraph.importers.trained import numbers_of, then
+from erfgraph.importers.values import Constant, Numbers, Traced
 
 
 def _window(
@@ -62,10 +65,11 @@ def convolution(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
         layer.dilation_rate,
         groups=layer.groups,
         features=layer.filters,
+        weight=_laid_out(constant_of(layer, "kernel")),
     )
 
 
-def depthwise(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
+def depthwise(c: Call, layer: Any, x: Traced, *, kernel: str = "kernel", **kwargs: Any) -> Traced:
     """DepthwiseConv1D, DepthwiseConv2D."""
     channels = x.shape[channel_of(layer, x)]
     return _window(
@@ -79,25 +83,41 @@ def depthwise(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
         layer.dilation_rate,
         groups=channels,
         features=channels * layer.depth_multiplier,
+        weight=_by_itself(constant_of(layer, kernel)),
     )
 
 
 def separable(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
     """SeparableConv1D, SeparableConv2D: a depthwise convolution, then one of 1x1."""
     with c.t.named(f"{c.t.name}.depthwise"):
-        made = depthwise(c, layer, x)
-    return contract.linear(c.t, made, layer.filters, channel_of(layer, made))
+        made = depthwise(c, layer, x, kernel="depthwise_kernel")
+    weight = then(_laid_out(constant_of(layer, "pointwise_kernel")), _matrix)
+    return contract.linear(c.t, made, layer.filters, channel_of(layer, made), weight)
 
 
 def transposed(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
     """Conv1DTranspose, Conv2DTranspose, Conv3DTranspose."""
     return _transposed(
-        c, layer, x, layer.kernel_size, layer.filters, layer.strides, layer.dilation_rate
+        c,
+        layer,
+        x,
+        layer.kernel_size,
+        layer.filters,
+        layer.strides,
+        layer.dilation_rate,
+        constant_of(layer, "kernel"),
     )
 
 
 def _transposed(
-    c: Call, layer: Any, x: Traced, kernel: Any, features: int, strides: Any, dilation: Any
+    c: Call,
+    layer: Any,
+    x: Traced,
+    kernel: Any,
+    features: int,
+    strides: Any,
+    dilation: Any,
+    weight: Constant | None = None,
 ) -> Traced:
     n = x.ndim - 2
     extras = getattr(layer, "output_padding", None)
@@ -121,6 +141,7 @@ def _transposed(
         [(before, max(after, 0)) for before, after in given],
         dilation,
         features=features,
+        weight=_laid_out(weight),  # (in, out, *kernel), as it is of a transposed one
     )
     sides = [(0, 0)] * x.ndim
     for d, (_, after) in zip(spatial_of(layer, x), given, strict=True):
@@ -159,6 +180,7 @@ def op_convolution(c: Call, op: Any, x: Traced, kernel: Any, **kwargs: Any) -> T
         op.dilation_rate,
         groups=groups,
         features=features,
+        weight=_laid_out(kernel),
     )
 
 
@@ -176,6 +198,7 @@ def op_depthwise(c: Call, op: Any, x: Traced, kernel: Any, **kwargs: Any) -> Tra
         op.dilation_rate,
         groups=channels,
         features=channels * times,
+        weight=_by_itself(kernel),
     )
 
 
@@ -183,19 +206,40 @@ def op_separable(c: Call, op: Any, x: Traced, kernel: Any, pointwise: Any) -> Tr
     """ops.separable_conv."""
     with c.t.named(f"{c.t.name}.depthwise"):
         made = op_depthwise(c, op, x, kernel)
-    return contract.linear(c.t, made, _weights(c, pointwise)[-1], channel_of(op, made))
+    features = _weights(c, pointwise)[-1]
+    weight = then(_laid_out(pointwise), _matrix)
+    return contract.linear(c.t, made, features, channel_of(op, made), weight)
 
 
 def op_transposed(c: Call, op: Any, x: Traced, kernel: Any, **kwargs: Any) -> Traced:
     """ops.conv_transpose; the kernel's shape is (*window, channels made, channels read)."""
     *size, features, _ = _weights(c, kernel)
-    return _transposed(c, op, x, size, features, op.strides, op.dilation_rate)
+    return _transposed(c, op, x, size, features, op.strides, op.dilation_rate, kernel)
 
 
 def _weights(c: Call, kernel: Any) -> tuple[int, ...]:
     if not isinstance(kernel, Constant):
         raise LayerError(f"{c.op}: its kernel depends on the input")
     return kernel.shape
+
+
+def _laid_out(kernel: Any) -> Numbers | None:
+    """(*window, channels of a group, channels made) as PyTorch has it."""
+    return then(numbers_of(kernel), lambda w: np.moveaxis(w, (-1, -2), (0, 1)))
+
+
+def _by_itself(kernel: Any) -> Numbers | None:
+    """(*window, channels, multiplier) as a weight of as many groups as there are channels."""
+
+    def change(w: np.ndarray) -> np.ndarray:
+        channels, times = w.shape[-2:]
+        return np.moveaxis(w, (-2, -1), (0, 1)).reshape(channels * times, 1, *w.shape[:-2])
+
+    return then(numbers_of(kernel), change)
+
+
+def _matrix(weight: np.ndarray) -> np.ndarray:
+    return weight.reshape(weight.shape[:2])
 
 
 # --- pools --------------------------------------------------------------------------------

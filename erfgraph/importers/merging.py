@@ -32,7 +32,7 @@ from erfgraph.importers.passing import (
     UNKNOWN,
     common,
     normalises,
-    of_passes,
+    of_handle,
     run,
     together,
     with_number,
@@ -246,8 +246,8 @@ def combine(
             raise LayerError(f"{kind}: neither operand depends on the input")
         if v.keys is not None and kind == "add" and isinstance(other, Constant):
             return masked(v, other)
-        function = with_number(kind, curve, other, first=v is b)
-        made: Traced = t.through(with_constant(t, v, other), function)
+        grown = with_constant(t, v, other)
+        made: Traced = t.through(grown, with_number(grown, kind, curve, other, first=v is b))
         return made
     if isinstance(a, Pieces) or isinstance(b, Pieces):
         d, pairs = ragged.paired(t, [a, b], take)
@@ -348,13 +348,11 @@ def _one_function(t: Tracer, a: Traced, b: Traced, late: int, curve: Curve | Non
     left, right = (_functions(v, late) for v in (a, b))
     base = replace(a, late=a.late[:late])
     if late == 0 and a.map.key != b.map.key:
-        first, second = a.map.passed, b.map.passed
-        n = common(of_passes(first), of_passes(second))
-        base = replace(base, map=t.plain(a.map, first[:n]))
-        left, right = (
-            None if own is None else (*of_passes(v.map.passed[n:]), *own)
-            for v, own in ((a, left), (b, right))
-        )
+        first, second = (of_handle(v.map, t.net.scales) for v in (a, b))
+        n = common(first, second)
+        base = replace(base, map=t.plain(a.map, n))
+        left = None if left is None else (*first[n:], *left)
+        right = None if right is None else (*second[n:], *right)
     if left is None or right is None:  # a late value that is no function of one element
         known = left if left is not None else right
         return replace(base, passed=(*(known or ()), UNKNOWN))

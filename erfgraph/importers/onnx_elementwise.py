@@ -18,6 +18,7 @@ from erfgraph.importers.passing import (
 )
 from erfgraph.importers.rows import Passing, Row, passing, transparent, words
 from erfgraph.importers.torch_elementwise import PIECES
+from erfgraph.importers.trained import batch_gain, gain
 from erfgraph.importers.values import Through, Traced
 
 # nothing changes, or nothing that a trained network does
@@ -78,24 +79,35 @@ def _thresholded(x: Any, *, alpha: float = 1.0, **_: Any) -> Through:
     return activation("relu") if alpha == 0 else piece(lambda y: np.where(y > alpha, y, 0))
 
 
-def _batch_norm(x: Any, gain: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("batch_norm", gain)
+def _batch_norm(
+    x: Traced,
+    weight: Any = None,
+    bias: Any = None,
+    mean: Any = None,
+    variance: Any = None,
+    *args: Any,
+    epsilon: float = 1e-5,
+    **_: Any,
+) -> Through:
+    return norm("batch_norm", weight, batch_gain(x, weight, variance, epsilon))
 
 
-def _instance_norm(x: Any, gain: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("instance_norm", gain)
+def _instance_norm(x: Traced, weight: Any = None, *args: Any, **_: Any) -> Through:
+    return norm("instance_norm", weight, gain(x, 1, weight))
 
 
-def _group_norm(x: Any, gain: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("group_norm", gain)
+def _group_norm(x: Traced, weight: Any = None, *args: Any, **_: Any) -> Through:
+    return norm("group_norm", weight, gain(x, 1, weight))
 
 
-def _layer_norm(x: Traced, gain: Any = None, *args: Any, axis: int = -1, **_: Any) -> Through:
-    return norm(over(x, x.ndim - axis % x.ndim), gain)
+def _layer_norm(x: Traced, weight: Any = None, *args: Any, axis: int = -1, **_: Any) -> Through:
+    last = x.ndim - axis % x.ndim
+    return norm(over(x, last), weight, gain(x, -1, weight) if last == 1 else None)
 
 
-def _rms_norm(x: Any, gain: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("rms_norm", gain)
+def _rms_norm(x: Traced, weight: Any = None, *args: Any, axis: int = -1, **_: Any) -> Through:
+    last = x.ndim - axis % x.ndim
+    return norm("rms_norm", weight, gain(x, -1, weight) if last == 1 else None)
 
 
 def _by_mean(x: Any, *, axes: Any = (0, 2, 3), **_: Any) -> Through:

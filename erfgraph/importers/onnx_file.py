@@ -5,11 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from erfgraph.errors import FileError, MissingExtraError
-from erfgraph.importers.onnx_wire import WireError, lean
+from erfgraph.errors import FileError, MissingExtraError, excerpt
+from erfgraph.importers.onnx_wire import WireError, initialisers, lean
 
 MOST_BYTES = (1 << 31) - 1  # of any message of Protocol Buffers
 
@@ -66,6 +68,81 @@ def read_model(path: Any) -> Any:
     return model
 
 
+class Weights:
+    """The numbers of the tensors that a file stores, each read when it is asked for.
+
+    Parameters
+    ----------
+    path : str or path-like
+    """
+
+    def __init__(self, path: Any) -> None:
+        self.source = Path(os.fsdecode(path))
+        self.places: dict[str, tuple[int, int]] | None = None
+        self.stamp = _stamp(self.source)
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Any:
+        """A tensor as an array.
+
+        Raises
+        ------
+        FileError
+            If the file, or the one beside it in which the numbers are, cannot be read, or is
+            no longer the one that the network was imported from.
+        """
+        try:
+            found = self._read(name)
+        except FileError:
+            raise
+        except Exception as error:  # of the system, the parser, the decoder
+            reason = excerpt(" ".join(str(error).split()), most=200)
+            raise FileError(f"{self.source}: tensor {excerpt(name)!r}: {reason}") from None
+        if found.shape != shape:
+            raise self._changed(name)
+        return found
+
+    def _read(self, name: str) -> Any:
+        onnx = onnx_module()
+        if _stamp(self.source) != self.stamp:
+            raise self._changed(name)
+        with self.source.open("rb") as file, _mapped(file) as view:
+            if self.places is None:
+                self.places = {key: (a, b) for key, a, b in initialisers(view)}
+            if name not in self.places:
+                raise FileError(f"{self.source}: tensor {excerpt(name)!r}: its numbers are lost")
+            start, stop = self.places[name]
+            tensor = onnx.TensorProto.FromString(bytes(view[start:stop]))
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            folder = str(self.source.resolve().parent)
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, folder)
+        return onnx.numpy_helper.to_array(tensor)
+
+    def _changed(self, name: str) -> FileError:
+        return FileError(
+            f"{self.source}: tensor {excerpt(name)!r}: the file has changed since the network was "
+            "imported from it"
+        )
+
+
+def _stamp(source: Path) -> tuple[int, int] | None:
+    """What tells whether a file is still the same; None if it is gone."""
+    try:
+        status = source.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _mapped(file: Any) -> Iterator[memoryview]:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        view = memoryview(mapped)
+        try:
+            yield view
+        finally:
+            view.release()
+
+
 def _lean_bytes(source: Path) -> bytes:
     with source.open("rb") as file:
         status = os.fstat(file.fileno())
@@ -78,9 +155,5 @@ def _lean_bytes(source: Path) -> bytes:
                 f"{status.st_size} bytes, but an ONNX model has at most {MOST_BYTES}; its "
                 "weights belong in a file of their own (external data)"
             )
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                return lean(view)
-            finally:
-                view.release()
+        with _mapped(file) as view:
+            return lean(view)

@@ -17,6 +17,7 @@ from erfgraph.errors import ErfgraphError, FileError, excerpt
 from erfgraph.importers.onnx_file import onnx_module
 from erfgraph.importers.onnx_folds import EVALUATED, TooLargeError
 from erfgraph.importers.onnx_graph import LARGEST_SIZE, MOST_ELEMENTS, Node
+from erfgraph.importers.trained import numbers_of
 from erfgraph.importers.values import Constant
 
 
@@ -67,7 +68,30 @@ def fold(node: Node, inputs: Sequence[Any], opset: int) -> list[Any]:
             return _evaluated(node, evaluate, inputs)
         except TooLargeError:
             pass
-    return _inferred(node, inputs, opset)
+    found = _inferred(node, inputs, opset)
+    if evaluate is not None and node.op in MOVES and isinstance(found[0], Constant):
+        found[0] = _moved(node, evaluate, inputs, found[0])
+    return found
+
+
+# what exporters do to weights that are too large to compute with here
+MOVES = ("Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten")
+
+
+def _moved(
+    node: Node, evaluate: Callable[..., Any], inputs: Sequence[Any], found: Constant
+) -> Constant:
+    """The same numbers, should they be asked for; other arguments are small."""
+    first, *rest = inputs
+    numbers = numbers_of(first)
+    if numbers is None or not all(v is None or _is_small(v) for v in rest):
+        return found
+
+    def read() -> Any:
+        attributes = {key: _array(value) for key, value in node.attributes.items()}
+        return evaluate(numbers(), *(_array(v) for v in rest), **attributes)
+
+    return Constant(found.shape, stored=read)
 
 
 def _is_small(value: Any) -> bool:

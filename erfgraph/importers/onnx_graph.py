@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.errors import FileError, excerpt
-from erfgraph.importers.onnx_file import onnx_module
+from erfgraph.importers.onnx_file import Weights, onnx_module
 from erfgraph.importers.values import Constant
 
 MOST_NODES = 100_000  # of a model, its functions' called and subgraphs included
@@ -87,11 +87,14 @@ class Reader:
         The model's own operations, by (domain, name, overload).
     count : int
         Nodes so far.
+    weights : Weights, optional
+        The file, for numbers that are not read with the rest.
     """
 
     onnx: Any
     functions: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     count: int = 0
+    weights: Weights | None = None
 
     def graph(
         self, proto: Any, around: Scope | None, prefix: str, bound: Any, depth: int
@@ -102,7 +105,8 @@ class Reader:
         found = Graph()
         scope = Scope(prefix, around.label if around else "", around)
         for tensor in proto.initializer:
-            found.constants[scope.made(tensor.name)] = self.constant(tensor)
+            outer = self.weights if around is None else None
+            found.constants[scope.made(tensor.name)] = self.constant(tensor, outer)
         for sparse in proto.sparse_initializer:
             shape = _shape(sparse.dims, sparse.values.name)
             found.constants[scope.made(sparse.values.name)] = Constant(shape)
@@ -194,8 +198,11 @@ class Reader:
         lists = {kinds.INTS: "ints", kinds.FLOATS: "floats"}
         return list(getattr(proto, lists[kind])) if kind in lists else None
 
-    def constant(self, tensor: Any) -> Constant:
-        """A stored tensor; its numbers are decoded only where they are needed."""
+    def constant(self, tensor: Any, weights: Weights | None = None) -> Constant:
+        """A stored tensor; its numbers are decoded only where they are needed.
+
+        Those that are not read with the rest are in `weights`, if they are anywhere.
+        """
         shape = _shape(tensor.dims, tensor.name)
         stored = any(
             len(getattr(tensor, f))
@@ -206,9 +213,11 @@ class Reader:
         )
         count = int(np.prod(shape, dtype=object))
         external = tensor.data_location == self.onnx.TensorProto.EXTERNAL
-        if external or count > MOST_ELEMENTS or (count and not stored):
-            return Constant(shape)
-        label = excerpt(text(tensor.name))
+        name = text(tensor.name)
+        if external or (count and not stored):
+            found = None if weights is None else functools.partial(weights.read, name, shape)
+            return Constant(shape, stored=found)
+        label = excerpt(name)
 
         @functools.cache
         def read() -> Any:
@@ -218,7 +227,7 @@ class Reader:
                 reason = excerpt(" ".join(str(error).split()), most=200)
                 raise FileError(f"tensor {label!r}: cannot be decoded: {reason}") from None
 
-        return Constant(shape, read)
+        return Constant(shape, stored=read) if count > MOST_ELEMENTS else Constant(shape, read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +287,15 @@ class Scope:
         return self.seen.get(text(name), f"{self.prefix}{name}") if name else ""
 
 
-def graph_of(model: Any) -> Graph:
-    """The graph of a model.
+def graph_of(model: Any, weights: Weights | None = None) -> Graph:
+    """The graph of a model; `weights` is the file that it was read from.
 
     Raises
     ------
     FileError
         If it is not built as the standard has it.
     """
-    reader = Reader(onnx_module())
+    reader = Reader(onnx_module(), weights=weights)
     if model.ir_version >= 3 and not model.opset_import:
         raise FileError("says no version of the operations (opset_import)")
     for function in model.functions:

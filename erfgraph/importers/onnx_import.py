@@ -1,4 +1,7 @@
-"""Networks from ONNX files. Nothing in a file is run, and its weights' numbers stay in it."""
+"""Networks from ONNX files. Nothing in a file is run.
+
+The numbers of its large tensors stay in it, until a measure of trained weights asks for them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from erfgraph.errors import (
     excerpt,
     unknown_name,
 )
-from erfgraph.importers.onnx_file import onnx_module, read_model
+from erfgraph.importers.onnx_file import Weights, onnx_module, read_model
 from erfgraph.importers.onnx_fold import Lacking, fold, shapes_of
 from erfgraph.importers.onnx_graph import Graph, Node, graph_of, text
 from erfgraph.importers.onnx_input import Image, find_image
@@ -114,13 +117,13 @@ def from_onnx(
     """
     onnx = onnx_module()
     if isinstance(path, onnx.ModelProto):
-        model, label = path, "the model"
+        model, label, weights = path, "the model", None
     elif isinstance(path, str | bytes | os.PathLike):
-        model, label = read_model(path), os.fsdecode(path)
+        model, label, weights = read_model(path), os.fsdecode(path), Weights(path)
     else:
         raise InputError(f"path: got {type(path).__name__}, wanted the path of an ONNX file")
     with _of_file(label):
-        graph = graph_of(model)
+        graph = graph_of(model, weights)
         plain = Path(label).stem if label != "the model" else text(model.graph.name)
     image = find_image(graph, input)
     shape, features = image.sizes(input_shape, channels)

@@ -18,6 +18,7 @@ from erfgraph.importers.onnx_elementwise import fused_with
 from erfgraph.importers.onnx_shapes import optional
 from erfgraph.importers.passing import norm, scale
 from erfgraph.importers.rows import Call, Result, Row, either, transparent
+from erfgraph.importers.trained import numbers_of, then
 from erfgraph.importers.values import Constant, Traced
 
 Tensor = Traced | Constant
@@ -40,7 +41,9 @@ def turned(c: Call, v: Tensor, flag: Any) -> Tensor:
     order = [*range(len(v.shape) - 2), len(v.shape) - 1, len(v.shape) - 2]
     if isinstance(v, Traced):
         return moves.permute(c.t, v, order)
-    return Constant(tuple(v.shape[d] for d in order))
+    return Constant(
+        tuple(v.shape[d] for d in order), stored=then(numbers_of(v), lambda w: w.transpose(order))
+    )
 
 
 def gemm(

@@ -11,6 +11,7 @@ from erfgraph.importers.concat import pad
 from erfgraph.importers.merging import combine
 from erfgraph.importers.onnx_elementwise import fused_with
 from erfgraph.importers.rows import Call, Result, Row
+from erfgraph.importers.trained import numbers_of
 from erfgraph.importers.values import Constant, Traced
 
 Pads = str | list[Any]
@@ -91,6 +92,7 @@ def convolution(
         dilation=per_axis(dilations, n, "dilations"),
         groups=group,
         features=weight.shape[0],
+        weight=numbers_of(weight),
     )
 
 
@@ -174,6 +176,7 @@ def transposed(
         dilation=dilation,
         groups=group,
         features=features,
+        weight=numbers_of(weight),
         output_padding=inner if any(inner) else None,
     )
     rest = [(0, e - i) for e, i in zip(extra, inner, strict=True)]

@@ -9,7 +9,7 @@ Source: https://protobuf.dev/programming-guides/encoding/ and onnx.proto of ONNX
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from erfgraph.errors import FileError
@@ -44,6 +44,8 @@ _NODE = Message({5: _ATTRIBUTE})
 _GRAPH.inner[1] = _NODE
 _FUNCTION = Message({7: _NODE, 11: _ATTRIBUTE})
 MODEL = Message({7: _GRAPH, 25: _FUNCTION}, frozenset((20,)))  # without how it was trained
+
+_GRAPH_OF_MODEL, _INITIALISER_OF_GRAPH, _NAME_OF_TENSOR = 7, 5, 8
 
 
 class WireError(Exception):
@@ -137,3 +139,37 @@ def lean(data: memoryview, message: Message = MODEL, depth: int = 0) -> bytes:
         raise FileError(f"more than {MOST_KEPT >> 20} MiB beside its tensors' numbers")
     parts.append(data[copied:])
     return b"".join(parts)
+
+
+def initialisers(data: memoryview) -> Iterator[tuple[str, int, int]]:
+    """Where the stored tensors of a model's graph stand: name, start and end of each message.
+
+    Raises
+    ------
+    WireError
+        If the bytes are no message.
+    """
+    for number, start, stop in _fields(data, 0, len(data)):
+        if number != _GRAPH_OF_MODEL:
+            continue
+        for inner, first, last in _fields(data, start, stop):
+            if inner == _INITIALISER_OF_GRAPH:
+                yield _name(data, first, last), first, last
+
+
+def _fields(data: memoryview, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """The fields of a message that are bytes: number, start and end of each."""
+    while at < stop:
+        tag, at = _varint(data, at)
+        content, at = _end(data, tag & 7, at)
+        if at > stop:
+            raise WireError("it ends within a field")
+        if tag & 7 == 2:
+            yield tag >> 3, content, at
+
+
+def _name(data: memoryview, start: int, stop: int) -> str:
+    for number, first, last in _fields(data, start, stop):
+        if number == _NAME_OF_TENSOR:
+            return bytes(data[first:last]).decode("utf-8", "replace")
+    return ""

@@ -8,15 +8,16 @@ together is compared with those of the known kinds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from erfgraph.elementwise import KINDS, SELU, passing
-from erfgraph.featuremap import Pass
+from erfgraph.featuremap import FeatureMap, Pass
 from erfgraph.importers.layout import is_channel, is_spatial
-from erfgraph.importers.values import Constant, Curve, Statistic, Through, Traced
+from erfgraph.importers.trained import factor
+from erfgraph.importers.values import Constant, Curve, Numbers, Statistic, Through, Traced
 
 GRID = np.linspace(-8, 8, 65)  # where curves are compared; 0 and all corners of KINDS lie on it
 STEP = GRID[1] - GRID[0]
@@ -26,6 +27,8 @@ LOOSE = {"gelu": 0.025}  # by tanh, or x sigmoid(1.702 x)
 MOST_PIECES = 12  # of a written-out activation
 MOST_ELEMENTS = 1 << 22  # of a constant whose size is looked at
 UNKNOWN = Through()
+
+Told = tuple[Pass, Numbers | None]  # what multiplies each channel, in a trained network
 
 
 # --- functions ----------------------------------------------------------------------------
@@ -44,21 +47,21 @@ def piece(curve: Curve | None) -> Through:
     return Through(curve=curve)
 
 
-def norm(kind: str, gain: Any = None) -> Through:
+def norm(kind: str, gain: Any = None, scales: Numbers | None = None) -> Through:
     """A norm, and the constant that multiplies what it normalises."""
-    return Through(kind, size_of_numbers(gain))
+    return Through(kind, size_of_numbers(gain), scales=scales)
 
 
-def scale(factor: Any, divides: bool = False) -> Through | None:
-    """A product with a constant, or a quotient; None where its numbers are not at hand."""
-    size = size_of_numbers(factor)
+def scale(constant: Any, divides: bool = False, scales: Numbers | None = None) -> Through:
+    """A product with a constant, or a quotient."""
+    size = size_of_numbers(constant)
     if size is None or (divides and size == 0):
         return UNKNOWN
-    number = single(factor)
+    number = single(constant)
     curve: Curve | None = None
     if number is not None:
         curve = (lambda x: x / number) if divides else (lambda x: x * number)
-    return Through("scale", 1 / size if divides else size, curve)
+    return Through("scale", 1 / size if divides else size, curve, scales=scales)
 
 
 def clipped(low: Any = None, high: Any = None) -> Through:
@@ -125,11 +128,15 @@ def single(value: Any) -> float | None:
     return float(found.ravel()[0]) if found is not None and found.size == 1 else None
 
 
-def with_number(kind: str, function: Curve | None, other: Any, first: bool) -> Through | None:
+def with_number(
+    v: Traced, kind: str, function: Curve | None, other: Any, first: bool
+) -> Through | None:
     """An elementwise operation of a tensor and something constant.
 
     Parameters
     ----------
+    v : Traced
+        Of the shape of the result.
     kind : str
         As for `erfgraph.importers.merging.combine`.
     function : callable, optional
@@ -139,7 +146,8 @@ def with_number(kind: str, function: Curve | None, other: Any, first: bool) -> T
         Whether it is the first operand.
     """
     if function is np.multiply or (function is np.divide and not first):
-        return scale(other, divides=function is np.divide)
+        divides = function is np.divide
+        return scale(other, divides, factor(v, other, divides))
     number = single(other)
     if number is None or function is None:
         return None if kind in ("add", "sub") else UNKNOWN
@@ -172,39 +180,43 @@ def common(a: Sequence[Through], b: Sequence[Through]) -> int:
     """How many functions two tensors have been through together."""
     n = 0
     for f, g in zip(a, b, strict=False):
-        if f is not g and (f.kind is None or (f.kind, f.value) != (g.kind, g.value)):
+        same = (f.kind, f.value, f.scales) == (g.kind, g.value, g.scales)
+        if f is not g and (f.kind is None or not same):
             break
         n += 1
     return n
 
 
-def of_passes(passed: Sequence[Pass]) -> tuple[Through, ...]:
-    """The functions of a handle, as those of a tensor."""
-    return tuple(
-        activation(p.kind, p.value if KINDS[p.kind].value is not None else None)
-        if KINDS[p.kind].function is not None
-        else Through(p.kind, p.value)
-        for p in passed
-    )
+def of_handle(x: FeatureMap, scales: Mapping[str, Numbers]) -> tuple[Through, ...]:
+    """The functions that a handle stands for, as those of a tensor."""
+    found = []
+    for p in x.passed:
+        row = KINDS[p.kind]
+        if row.function is None:
+            found.append(Through(p.kind, p.value, scales=scales.get(p.of)))
+        else:
+            found.append(activation(p.kind, p.value if row.value is not None else None))
+    return tuple(found)
 
 
-def normalises(mean: Statistic, factor: Callable[[np.ndarray], Any]) -> bool:
+def normalises(mean: Statistic, by: Callable[[np.ndarray], Any]) -> bool:
     """Whether a factor falls as the statistic that it is made of grows, as a norm's does."""
     at = run(mean.passed, np.array([1.0, 16.0]))
     if at is None:
         return False
     with np.errstate(all="ignore"):
-        low, high = np.asarray(factor(at), dtype=np.float64)
+        low, high = np.asarray(by(at), dtype=np.float64)
     return bool(abs(high) < 0.3 * abs(low))
 
 
-def passes(functions: Sequence[Through]) -> tuple[Pass, ...]:
+def passes(functions: Sequence[Through]) -> tuple[Told, ...]:
     """What a network is told of functions: the known kinds, written-out ones recognised."""
-    found: list[Pass] = []
+    found: list[Told] = []
     i = 0
     while i < len(functions):
         n, recognised = _longest(functions[i : i + MOST_PIECES])
-        found += recognised
+        known = functions[i].scales if n == 1 else None
+        found += [(p, known) for p in recognised]
         i += n
     return tuple(found)
 
@@ -221,11 +233,11 @@ def _longest(functions: Sequence[Through]) -> tuple[int, tuple[Pass, ...]]:
     first = functions[0]
     if first.kind is None:
         return 1, ()
-    return 1, _pass(first.kind, first.value)
+    return 1, _pass(first.kind, first.value, first.scales is not None)
 
 
-def _pass(kind: str, value: float | None) -> tuple[Pass, ...]:
-    if kind == "scale" and (value is None or abs(value - 1) < 1e-9):
+def _pass(kind: str, value: float | None, by_channel: bool = False) -> tuple[Pass, ...]:
+    if kind == "scale" and not by_channel and (value is None or abs(value - 1) < 1e-9):
         return ()
     made = passing(kind, value)
     return () if made is None else (made,)
@@ -240,12 +252,12 @@ def _recognised(curve: np.ndarray, far: np.ndarray) -> tuple[Pass, ...] | None:
     if np.allclose(curve, slope * GRID + middle, atol=TOLERANCE):
         return None if slope == 0 else _pass("scale", abs(slope))
     end = (far[1] - far[0]) / (FAR[1] - FAR[0])  # of what is linear for large numbers
-    for factor in (1.0, end):
-        if not TOLERANCE < factor < math.inf:
+    for size in (1.0, end):
+        if not TOLERANCE < size < math.inf:
             continue
-        known = _known(curve / factor)
+        known = _known(curve / size)
         if known is not None:
-            return (known, *_pass("scale", factor))
+            return (known, *_pass("scale", size))
     return None
 
 

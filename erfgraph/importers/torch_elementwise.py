@@ -18,6 +18,7 @@ from erfgraph.importers.passing import (
     size_of_numbers,
 )
 from erfgraph.importers.rows import Call, Passing, Result, Row, passing, transparent, words
+from erfgraph.importers.trained import batch_gain, gain
 from erfgraph.importers.values import Constant, Through, Traced
 
 # nothing changes, or nothing that a trained network does
@@ -121,30 +122,43 @@ def _clamp_max(x: Any, high: Any) -> Through:
     return clipped(None, high)
 
 
-def _batch_norm(x: Any, weight: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("batch_norm", weight)
+def _batch_norm(
+    x: Traced,
+    weight: Any = None,
+    bias: Any = None,
+    mean: Any = None,
+    variance: Any = None,
+    *args: Any,
+    **_: Any,
+) -> Through:
+    """Arguments end with epsilon, but for a flag that says which library is used."""
+    numbers = [a for a in args if isinstance(a, float)]  # momentum, epsilon
+    epsilon = numbers[-1] if numbers else 1e-5
+    return norm("batch_norm", weight, batch_gain(x, weight, variance, epsilon))
 
 
-def _instance_norm(x: Any, weight: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("instance_norm", weight)
+def _instance_norm(x: Traced, weight: Any = None, *args: Any, **_: Any) -> Through:
+    return norm("instance_norm", weight, gain(x, 1, weight))
 
 
-def _group_norm(x: Any, groups: int, weight: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("group_norm", weight)
+def _group_norm(x: Traced, groups: int, weight: Any = None, *args: Any, **_: Any) -> Through:
+    return norm("group_norm", weight, gain(x, 1, weight))
 
 
-def _native_group_norm(x: Any, weight: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("group_norm", weight)
+def _native_group_norm(x: Traced, weight: Any = None, *args: Any, **_: Any) -> Through:
+    return norm("group_norm", weight, gain(x, 1, weight))
 
 
 def _layer_norm(
     x: Traced, shape: Sequence[int], weight: Any = None, *args: Any, **_: Any
 ) -> Through:
-    return norm(over(x, len(shape)), weight)
+    return norm(over(x, len(shape)), weight, gain(x, -1, weight) if len(shape) == 1 else None)
 
 
-def _rms_norm(x: Any, shape: Any, weight: Any = None, *args: Any, **_: Any) -> Through:
-    return norm("rms_norm", weight)
+def _rms_norm(
+    x: Traced, shape: Sequence[int], weight: Any = None, *args: Any, **_: Any
+) -> Through:
+    return norm("rms_norm", weight, gain(x, -1, weight) if len(shape) == 1 else None)
 
 
 def normalised(function: Any, results: int) -> Row:

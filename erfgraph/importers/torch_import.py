@@ -1,4 +1,8 @@
-"""Networks from PyTorch modules, by ``torch.export``; nothing is computed, no weight touched."""
+"""Networks from PyTorch modules, by ``torch.export``; nothing is computed.
+
+Of the module's numbers, those are read at once that say how large the gains of its norms and its
+factors are; all other weights only when a measure of trained weights asks for them.
+"""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from erfgraph.importers.rows import (
     transparent,
     words,
 )
+from erfgraph.importers.trained import numbers_of
 from erfgraph.importers.values import Constant, Traced
 
 MEANS = words("aten.mean aten.nanmean aten.var aten.std aten.var_mean aten.std_mean")
@@ -32,7 +33,7 @@ def linear(c: Call, x: Traced, weight: Traced | Constant, bias: Any = None) -> R
     """linear."""
     if isinstance(weight, Traced):
         return products.matmul(c.t, x, moves.permute(c.t, weight, (1, 0)))
-    return sums.linear(c.t, x, weight.shape[0])
+    return sums.linear(c.t, x, weight.shape[0], weight=numbers_of(weight))
 
 
 def product(c: Call, a: Traced | Constant, b: Traced | Constant) -> Traced:

@@ -19,6 +19,7 @@ from erfgraph.importers.rows import (
     each,
 )
 from erfgraph.importers.tracer import cannot, tidy
+from erfgraph.importers.trained import numbers_of, then
 from erfgraph.importers.values import Constant, Traced
 
 PAD_MODES = {
@@ -47,7 +48,8 @@ def convolution(
     plain = x.keys is None and is_plain(x, spatial)
     if not plain and groups == 1 and _pointwise(weight.shape[2:], stride, padding):
         # over positions in any arrangement, attention weights among them
-        return sums.contract(c.t, x, [x.ndim - n - 1], "linear", weight.shape[0])
+        matrix = then(numbers_of(weight), lambda w: w.reshape(w.shape[:2]))
+        return sums.contract(c.t, x, [x.ndim - n - 1], "linear", weight.shape[0], matrix)
     pads = padding if isinstance(padding, str) else each(padding, n)
     return window(
         c.t,
@@ -60,6 +62,7 @@ def convolution(
         dilation=each(dilation, n, 1),
         groups=groups,
         features=weight.shape[0],
+        weight=numbers_of(weight),
     )
 
 
@@ -94,6 +97,7 @@ def transposed(
         dilation=each(dilation, n, 1),
         groups=groups,
         features=weight.shape[1] * groups,
+        weight=numbers_of(weight),
         output_padding=extra if any(extra) else None,
     )
 

@@ -11,8 +11,8 @@ from erfgraph.channels import Channels
 from erfgraph.errors import LayerError
 from erfgraph.featuremap import FeatureMap, Pass
 from erfgraph.importers.layout import Dims, channels, whole
-from erfgraph.importers.passing import passes
-from erfgraph.importers.values import Late, Pieces, Statistic, Through, Traced, in_a_row
+from erfgraph.importers.passing import Told, passes
+from erfgraph.importers.values import Late, Numbers, Pieces, Statistic, Through, Traced, in_a_row
 from erfgraph.network import Network
 
 POOLS = ("global_pool", "adaptive_pool")
@@ -50,7 +50,7 @@ class Tracer:
         self.pooled: set[int] = set()
         self._views: dict[tuple[str, Channels], FeatureMap] = {}
         self._made: dict[tuple[str, ...], FeatureMap] = {}
-        self._handles: dict[tuple[str, Pass], FeatureMap] = {}
+        self._handles: dict[tuple[str, Pass, Numbers | None], FeatureMap] = {}
 
     def input(self, leading: int = 1) -> Traced:
         """The network's input as a tensor: batch, channels, positions."""
@@ -128,33 +128,54 @@ class Tracer:
 
     # --- elementwise functions ---
 
-    def handle(self, x: FeatureMap, passed: Sequence[Pass], name: str | None = None) -> FeatureMap:
+    def handle(self, x: FeatureMap, told: Sequence[Told], name: str | None = None) -> FeatureMap:
         """A map to be read through functions; the same one each time.
 
         Parameters
         ----------
         x : FeatureMap
-        passed : sequence of Pass
+        told : sequence of Told
         name : str, optional
             The last of them gets it, if it is new.
         """
-        for i, function in enumerate(passed):
-            key = (x.key, function)
+        for i, (function, scales) in enumerate(told):
+            key = (x.key, function, scales)
             if key not in self._handles:
-                named = name if name and i == len(passed) - 1 else None
+                named = name if name and i == len(told) - 1 else None
                 named = named or self.free(f"{x.key}:{function.kind}")
-                self._handles[key] = self.net.identity(
-                    x, function.kind, function.value, name=named
-                )
+                made = self.net.identity(x, function.kind, function.value, name=named)
+                if scales is not None:
+                    self.net.scales[made.key] = scales
+                self._handles[key] = made
             x = self._handles[key]
         return x
 
-    def plain(self, x: FeatureMap, passed: Sequence[Pass] = ()) -> FeatureMap:
-        """The map, or the channels of one, that a handle stands for; through other functions."""
-        if x.passed == tuple(passed):
+    def plain(self, x: FeatureMap, n: int = 0, whole: bool = False) -> FeatureMap:
+        """What a handle stands for, read through only the first of its functions.
+
+        Parameters
+        ----------
+        x : FeatureMap
+        n : int, optional
+            How many of them.
+        whole : bool, optional
+            Whether all channels of the map are wanted, where `x` is some of them.
+        """
+        view = None if whole else x.view
+        if len(x.passed) == n and x.view == view:
             return x
-        base = self.handle(self.net.maps[x.index], passed)
-        return base if x.view is None else self.view(base, x.view)
+        base = self.net.maps[x.index]
+        known = self.net[x.passed[n - 1].of] if n else base
+        if known.view == view:
+            return known
+        if known.view is not None:  # it went through them after the channels were taken
+            known = self.handle(base, [(p, None) for p in x.passed[:n]])
+        return known if view is None else self.view(known, view)
+
+    def weigh(self, made: FeatureMap, numbers: Numbers | None) -> None:
+        """Keep what reads a layer's trained weight."""
+        if numbers is not None and made.op in ("conv", "conv_transpose", "linear"):
+            self.net.weights.setdefault(made.index, numbers)
 
     def through(self, v: Any, *functions: Through | None) -> Any:
         """A value after elementwise functions; None is one that changes nothing.

@@ -21,6 +21,9 @@ from erfgraph.importers.layout import RAGGED, Atom, Dims, shape_of
 Curve = Callable[..., Any]  # an elementwise function, of arrays
 
 
+Numbers = Callable[[], Any]  # reads an array
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Through:
     """An elementwise function that a tensor has been through.
@@ -36,12 +39,15 @@ class Through:
         The function itself, where each element becomes the same function of itself alone.
     centres : bool
         Whether it takes a mean away.
+    scales : callable, optional
+        Gives what a trained norm or factor multiplies each channel of the map by.
     """
 
     kind: str | None = None
     value: float | None = None
     curve: Curve | None = None
     centres: bool = False
+    scales: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +173,13 @@ class Constant:
     shape : tuple of int
     read : callable, optional
         Gives its elements as a NumPy array, where they are at hand.
+    stored : callable, optional
+        Gives them where that takes reading a file, which importing does not.
     """
 
     shape: tuple[int, ...]
-    read: Callable[[], Any] | None = None
+    read: Numbers | None = None
+    stored: Numbers | None = None
 
 
 def in_a_row(d: int, parts: Sequence[Traced | Constant]) -> Traced | Constant:

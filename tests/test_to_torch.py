@@ -63,6 +63,7 @@ ZOO = {
     "mobilenet_v2": ("features.6", 32),
     "googlenet": ("inception3b", 32),
     "shufflenet_v2_x0_5": ("stage2.2", 48),
+    "efficientnet_b0": ("features.4", 64),
     "swin_t": (None, 32),
     "squeezenet1_1": (None, 40),
     "segnet": (None, 32),
@@ -232,12 +233,28 @@ def test_attention_is_the_mean_of_its_window():
     same(net, x, want)
 
 
-def test_gates_and_products():
+def squeezed(gates):
+    net = eg.Network(3, channels=2, gates=gates)
+    factor = net.identity(net.global_pool("input"), "sigmoid")
+    net.gate("input", factor, name="gated")
+    return eg.to_torch(net)
+
+
+def test_gates():
+    x = torch.randn(1, 2, 3, requires_grad=True)
+    factor = x.mean(2, keepdim=True).sigmoid()
+    for gates, gate in (("follow", factor), ("transparent", factor.detach())):
+        module, want = squeezed(gates), x * gate
+        torch.testing.assert_close(module(x), want)
+        grads = [torch.autograd.grad(y[..., 1].sum(), x)[0] for y in (module(x), want)]
+        torch.testing.assert_close(*grads)
+    net = eg.Network(3, channels=2)  # no sigmoid: to no measure more than the map itself
+    net.gate("input", net.global_pool("input"), name="gated")
+    assert torch.equal(eg.to_torch(net)(x), x)
+
+
+def test_products():
     x = torch.randn(1, 2, 3, dtype=torch.float64)
-    for gates, want in (("transparent", x), ("follow", x * x.mean(2, keepdim=True))):
-        net = eg.Network(3, channels=2, gates=gates)
-        net.gate("input", net.global_pool("input"), name="gated")
-        same(net, x, want)
     net = eg.Network(3, channels=2)
     net.multiply("input", "input", "input")
     same(net, x, x**3)

@@ -57,9 +57,10 @@ def to_torch(
     -----
     Convolutions and linear layers have no bias. Adaptive, global and channel pools average.
     Attention averages its window, and has no weights: the graph says who is read, not how
-    heavily. A gate passes what it gates as it is, unless the network follows gates: then it
-    multiplies. Constant channels are ones. Group norm has 32 groups where these divide the
-    channels, else one; layer norm is taken over the channels of every position.
+    heavily. A gate multiplies; where paths do not run through gates, neither does the gradient,
+    and one that no sigmoid closes passes what it gates as it is. Constant channels are ones.
+    Group norm has 32 groups where these divide the channels, else one; layer norm is taken over
+    the channels of every position.
 
     With ``init="ones"`` all weights are one in every kind of layer: pools, interpolations and
     attention add up what they read, products and gates are sums, and elementwise functions do

@@ -32,8 +32,21 @@ def multiply(site: Site) -> nn.Module:
 
 
 def gate(site: Site) -> nn.Module:
-    """A gate through which paths run: a product; a sum with unit weights."""
-    return multiply(site)
+    """A product with a factor; where paths do not run through gates, neither do gradients.
+
+    With unit weights a sum, or what passes alone.
+    """
+    if site.gates == "follow":
+        return multiply(site)
+    return Plain(_first if site.ones else _scaled)
+
+
+def _first(x: Tensor, factor: Tensor) -> Tensor:
+    return x
+
+
+def _scaled(x: Tensor, factor: Tensor) -> Tensor:
+    return x * factor.detach()
 
 
 def concat(site: Site) -> nn.Module:

@@ -54,8 +54,8 @@ class TorchNetwork(nn.Module):
         self.returns = net.output.key if end is None else end.key
         steps = []
         for layer, key in _needed(net, end):
-            passes = layer.op == "gate" and net.gates == "transparent"
-            passes |= layer.op == "identity" and layer.params.get("kind") is None
+            # what it makes is what it reads: an identity, or a gate that no measure sees
+            passes = layer.op in ("identity", "gate") and key == layer.inputs[0]
             name = layer.name if passes else layer.name or key
             reads = layer.inputs[:1] if passes else layer.inputs
             if name is None:
@@ -108,7 +108,16 @@ def _needed(net: Network, end: FeatureMap | None) -> list[tuple[Layer, str]]:
 
 def _site(net: Network, layer: Layer, key: str, rule: str) -> Site:
     x, made = net[layer.inputs[0]], net[key]
-    return Site(layer.op, layer.params, x.shape, x.channels, made.shape, made.channels, rule)
+    return Site(
+        layer.op,
+        layer.params,
+        x.shape,
+        x.channels,
+        made.shape,
+        made.channels,
+        rule,
+        net.gates,
+    )
 
 
 def _with_drops(steps: Sequence[Step], returned: str) -> list[Step]:

@@ -27,6 +27,8 @@ class Site:
         Of what it makes.
     rule : str
         How weights are drawn; ``"ones"`` for unit weights in every kind of layer.
+    gates : {"transparent", "follow"}
+        Whether paths run through gates.
     """
 
     op: str
@@ -36,6 +38,7 @@ class Site:
     made_shape: Shape
     made_channels: int
     rule: str
+    gates: str
 
     @property
     def ndim(self) -> int:

@@ -5,7 +5,8 @@ translated by one row of a table, and the rows share what they are made of:
 
 - `layout`: how the dimensions of a tensor hold a feature map's axes and channels;
 - `values`: traced tensors and constants;
-- `arrange`, `moves`, `merging`, `concat`, `contract`: what operations do to them.
+- `arrange`, `moves`, `merging`, `concat`, `contract`, `sliding`: what operations do to them;
+- `passing`: elementwise functions, written-out ones recognised; `trained`: where weights are.
 """
 
 from __future__ import annotations

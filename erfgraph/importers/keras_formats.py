@@ -6,7 +6,10 @@ import sys
 import warnings
 from typing import Any
 
-from erfgraph.importers.values import Constant
+import numpy as np
+
+from erfgraph.importers.trained import numbers_of, then
+from erfgraph.importers.values import Constant, Numbers
 
 
 def channels_last(layer: Any) -> bool:
@@ -46,3 +49,23 @@ def _numbers(v: Any) -> Any:
     with warnings.catch_warnings():  # from what the backend's own conversion uses
         warnings.simplefilter("ignore")
         return keras.ops.convert_to_numpy(v.value if isinstance(v, keras.Variable) else v)
+
+
+def as_torch(kernel: Any) -> Numbers | None:
+    """(*window, channels of a group, channels made) as PyTorch has it."""
+    return then(numbers_of(kernel), lambda w: np.moveaxis(w, (-1, -2), (0, 1)))
+
+
+def as_depthwise(kernel: Any) -> Numbers | None:
+    """(*window, channels, multiplier) as a weight of as many groups as there are channels."""
+
+    def change(w: np.ndarray) -> np.ndarray:
+        channels, times = w.shape[-2:]
+        return np.moveaxis(w, (-2, -1), (0, 1)).reshape(channels * times, 1, *w.shape[:-2])
+
+    return then(numbers_of(kernel), change)
+
+
+def as_matrix(weight: np.ndarray) -> np.ndarray:
+    """The weight of a window of one position as (channels made, channels read)."""
+    return weight.reshape(weight.shape[:2])

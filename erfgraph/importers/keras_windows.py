@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from erfgraph.errors import LayerError
 from erfgraph.importers import concat, contract, moves
-from erfgraph.importers.arrange import Arranged, arrange, pads_any, window
-from erfgraph.importers.keras_formats import channel_of, constant_of, spatial_of
+from erfgraph.importers.arrange import Arranged, arrange
+from erfgraph.importers.keras_formats import (
+    as_depthwise,
+    as_matrix,
+    as_torch,
+    channel_of,
+    constant_of,
+    spatial_of,
+)
 from erfgraph.importers.rows import Call, Row, each
+from erfgraph.importers.sliding import pads_any, window
 from erfgraph.importers.tracer import cannot, tidy
-from erfgraph.importers.trained import numbers_of, then
-from erfgraph.importers.values import Constant, Numbers, Traced
+from erfgraph.importers.trained import then
+from erfgraph.importers.values import Constant, Traced
 
 
 def _window(
@@ -65,7 +71,7 @@ def convolution(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
         layer.dilation_rate,
         groups=layer.groups,
         features=layer.filters,
-        weight=_laid_out(constant_of(layer, "kernel")),
+        weight=as_torch(constant_of(layer, "kernel")),
     )
 
 
@@ -83,7 +89,7 @@ def depthwise(c: Call, layer: Any, x: Traced, *, kernel: str = "kernel", **kwarg
         layer.dilation_rate,
         groups=channels,
         features=channels * layer.depth_multiplier,
-        weight=_by_itself(constant_of(layer, kernel)),
+        weight=as_depthwise(constant_of(layer, kernel)),
     )
 
 
@@ -91,7 +97,7 @@ def separable(c: Call, layer: Any, x: Traced, **kwargs: Any) -> Traced:
     """SeparableConv1D, SeparableConv2D: a depthwise convolution, then one of 1x1."""
     with c.t.named(f"{c.t.name}.depthwise"):
         made = depthwise(c, layer, x, kernel="depthwise_kernel")
-    weight = then(_laid_out(constant_of(layer, "pointwise_kernel")), _matrix)
+    weight = then(as_torch(constant_of(layer, "pointwise_kernel")), as_matrix)
     return contract.linear(c.t, made, layer.filters, channel_of(layer, made), weight)
 
 
@@ -141,7 +147,7 @@ def _transposed(
         [(before, max(after, 0)) for before, after in given],
         dilation,
         features=features,
-        weight=_laid_out(weight),  # (in, out, *kernel), as it is of a transposed one
+        weight=as_torch(weight),  # (in, out, *kernel), as it is of a transposed one
     )
     sides = [(0, 0)] * x.ndim
     for d, (_, after) in zip(spatial_of(layer, x), given, strict=True):
@@ -180,7 +186,7 @@ def op_convolution(c: Call, op: Any, x: Traced, kernel: Any, **kwargs: Any) -> T
         op.dilation_rate,
         groups=groups,
         features=features,
-        weight=_laid_out(kernel),
+        weight=as_torch(kernel),
     )
 
 
@@ -198,7 +204,7 @@ def op_depthwise(c: Call, op: Any, x: Traced, kernel: Any, **kwargs: Any) -> Tra
         op.dilation_rate,
         groups=channels,
         features=channels * times,
-        weight=_by_itself(kernel),
+        weight=as_depthwise(kernel),
     )
 
 
@@ -207,7 +213,7 @@ def op_separable(c: Call, op: Any, x: Traced, kernel: Any, pointwise: Any) -> Tr
     with c.t.named(f"{c.t.name}.depthwise"):
         made = op_depthwise(c, op, x, kernel)
     features = _weights(c, pointwise)[-1]
-    weight = then(_laid_out(pointwise), _matrix)
+    weight = then(as_torch(pointwise), as_matrix)
     return contract.linear(c.t, made, features, channel_of(op, made), weight)
 
 
@@ -221,25 +227,6 @@ def _weights(c: Call, kernel: Any) -> tuple[int, ...]:
     if not isinstance(kernel, Constant):
         raise LayerError(f"{c.op}: its kernel depends on the input")
     return kernel.shape
-
-
-def _laid_out(kernel: Any) -> Numbers | None:
-    """(*window, channels of a group, channels made) as PyTorch has it."""
-    return then(numbers_of(kernel), lambda w: np.moveaxis(w, (-1, -2), (0, 1)))
-
-
-def _by_itself(kernel: Any) -> Numbers | None:
-    """(*window, channels, multiplier) as a weight of as many groups as there are channels."""
-
-    def change(w: np.ndarray) -> np.ndarray:
-        channels, times = w.shape[-2:]
-        return np.moveaxis(w, (-2, -1), (0, 1)).reshape(channels * times, 1, *w.shape[:-2])
-
-    return then(numbers_of(kernel), change)
-
-
-def _matrix(weight: np.ndarray) -> np.ndarray:
-    return weight.reshape(weight.shape[:2])
 
 
 # --- pools --------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from erfgraph.errors import LayerError
-from erfgraph.importers.arrange import arrange, pads_any, window
+from erfgraph.importers.arrange import arrange
 from erfgraph.importers.concat import pad
 from erfgraph.importers.merging import combine
 from erfgraph.importers.onnx_elementwise import fused_with
 from erfgraph.importers.rows import Call, Result, Row
+from erfgraph.importers.sliding import pads_any, window
 from erfgraph.importers.trained import numbers_of
 from erfgraph.importers.values import Constant, Traced
 

@@ -9,7 +9,7 @@ from typing import Any
 from erfgraph.errors import LayerError
 from erfgraph.importers import contract as sums
 from erfgraph.importers import moves
-from erfgraph.importers.arrange import apart, arrange, is_plain, window
+from erfgraph.importers.arrange import apart, arrange, is_plain
 from erfgraph.importers.concat import pad
 from erfgraph.importers.rows import (
     Call,
@@ -18,6 +18,7 @@ from erfgraph.importers.rows import (
     Row,
     each,
 )
+from erfgraph.importers.sliding import window
 from erfgraph.importers.tracer import cannot, tidy
 from erfgraph.importers.trained import numbers_of, then
 from erfgraph.importers.values import Constant, Traced

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,30 @@ class Forward:
                 after, last = passed(before, passes[-1], self.batch)
                 self._handles[key] = after, _both(gain, last)
         return self._handles[key]
+
+    def function(self, index: int, passes: tuple[Pass, ...]) -> Callable[[Any], Any]:
+        """The function that a map's numbers pass, of all channels the mean one."""
+        steps = []
+        for k, by in enumerate(passes):
+            before, _ = self.handle(index, passes[:k])
+            steps.append((by, before, passed(before, by, self.batch)[1]))
+
+        def run(z: np.ndarray) -> np.ndarray:
+            for by, before, gain in steps:
+                kind = KINDS[by.kind]
+                if kind.function is not None:
+                    z = kind.function(z, 0.0 if by.value is None else by.value)
+                else:
+                    mean = float(before.mean.mean()) if self.normalises(by) else 0.0
+                    z = (z - mean * kind.centred) * float(gain.mean.mean())
+            return z
+
+        return run
+
+    def normalises(self, by: Pass) -> bool:
+        """Whether a function divides by a standard deviation."""
+        over = KINDS[by.kind].over
+        return over is not None and (over != "batch" or self.batch)
 
     def read(self, m: FeatureMap, link: Link) -> tuple[Moments, Gain]:
         """What a layer reads through a link, and the gain of what is passed.

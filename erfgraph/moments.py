@@ -133,7 +133,7 @@ def _activated(m: Moments, by: Pass) -> tuple[Moments, Gain]:
 def _integrals(by: Pass, mean: float, shared: float, own: float) -> tuple[float, ...]:
     """Moments after an activation of a Gaussian, and the mean and mean square of its slope."""
     function = _function(by)
-    edges, weights = _gaussian(NODES)
+    edges, weights = gaussian()
     x = mean + math.sqrt(shared + own) * edges
     y = function(x)
     middle = (y[1:] + y[:-1]) / 2
@@ -175,7 +175,7 @@ def together(
         E[f'(z)² g'(f(z) + r)²] / (E[f'(z)²] E[g'(f(z) + r)²]). A ReLU that is open makes the sum
         larger, so that the ReLU after it is open more often than not.
     """
-    edges, weights = _gaussian(NODES // 4)
+    edges, weights = gaussian(NODES // 4)
     lower, upper = _function(below), _function(above)
     z = before[0] + math.sqrt(before[1]) * edges
     passed_below = lower(z)
@@ -194,13 +194,16 @@ def _function(by: Pass) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: function(x, 0.0 if value is None else value)
 
 
-@lru_cache(maxsize=1)
-def _gaussian(nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of equal cells, and the probability of each."""
+@lru_cache(maxsize=64)
+def gaussian(nodes: int = NODES, of: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of equal cells, and the probability that a standard normal number lies in each.
+
+    Of several such numbers (`of`), the largest.
+    """
     from scipy.special import ndtr
 
     edges = np.linspace(-WIDTH, WIDTH, nodes + 1)
-    weights = np.diff(ndtr(edges))
+    weights = np.diff(ndtr(edges) ** of)
     return edges, weights / weights.sum()
 
 
@@ -213,10 +216,7 @@ def largest(m: Moments, n: int) -> Moments:
 @lru_cache(maxsize=256)
 def _largest_of(n: int) -> tuple[float, float]:
     """Mean and variance of the largest of n standard normal numbers."""
-    from scipy.special import ndtr
-
-    edges = np.linspace(-WIDTH, WIDTH, NODES + 1)
-    weights = np.diff(ndtr(edges) ** n)
+    edges, weights = gaussian(of=n)
     middle = (edges[1:] + edges[:-1]) / 2
     mean = float(weights @ middle)
     return mean, float(weights @ middle**2) - mean**2

@@ -18,7 +18,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -67,14 +67,17 @@ class Plan:
     seeds: tuple[int, ...] = (1,)  # what the first window holds, one number per class
 
 
-def kept_plan(net: Network, key: tuple[Any, ...], make: Callable[[], Plan]) -> Plan:
+Compiled = TypeVar("Compiled")
+
+
+def kept(net: Network, key: tuple[Any, ...], make: Callable[[], Compiled]) -> Compiled:
     """A compiled sweep, kept with the network for the next call."""
-    plan = net.plans.get(key)
-    if plan is None:
+    found: Compiled | None = net.plans.get(key)
+    if found is None:
         if len(net.plans) >= MOST_PLANS:
             net.plans.clear()
-        plan = net.plans[key] = make()
-    return plan
+        found = net.plans[key] = make()
+    return found
 
 
 def plan_for(
@@ -88,7 +91,7 @@ def plan_for(
     """The compiled sweep from a unit, kept with the network for the next call."""
     grown = len(net.maps) if direction == "forward" else None
     window = tuple((u, u + 1) for u in unit)
-    return kept_plan(
+    return kept(
         net,
         (direction, start, unit, stop, asked, grown),
         lambda: compile_plan(view(net, direction, start, stop, asked), start, window),
@@ -285,6 +288,7 @@ def run(
     numbers: Numbers,
     keep: Iterable[int] = (),
     seed: np.ndarray | None = None,
+    more: Mapping[int, np.ndarray] | None = None,
 ) -> dict[int, np.ndarray]:
     """Move numbers through a plan.
 
@@ -296,6 +300,8 @@ def run(
         Feature maps whose numbers are wanted.
     seed : array, shape (lanes, *window), optional
         What the start map holds; default the plan's seeds.
+    more : mapping of int to array, shape (*window), optional
+        What maps hold besides what reaches them, the same in every lane.
 
     Returns
     -------
@@ -322,6 +328,8 @@ def run(
         values = held.pop(index, None)
         if values is None:
             continue
+        if more is not None and index in more:
+            values = values + more[index]
         values = numbers.ready(index, values)
         if index in wanted:
             kept[index] = values

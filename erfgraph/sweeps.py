@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from erfgraph.channels import Channels
 from erfgraph.counts import Counts
 from erfgraph.edges import Progress, count_edges
 from erfgraph.errors import InputError, unknown_name
@@ -17,12 +14,12 @@ from erfgraph.network import FeatureMap, Network, unit_of
 from erfgraph.params import Shape
 from erfgraph.paths import count
 from erfgraph.plan import plan_for
+from erfgraph.results import channels_of, empty_map, map_of
 from erfgraph.view import Direction
-from erfgraph.weighted import start_gain, weigh, weighted_plan
-from erfgraph.weighting import Weighting, weighting
+from erfgraph.weighted_maps import WEIGHTED, trained_map, weighted_maps
+from erfgraph.weighting import weighting
 
 MEASURES = ("paths", "edges", "uniform", "variance")
-WEIGHTED = ("uniform", "variance")
 CHANNELS = ("collapse", "count")
 
 
@@ -39,6 +36,7 @@ def importance(
     init: str | None = None,
     batchnorm: str = "identity",
     zero_residual: bool = False,
+    scalar: str = "sum",
     progress: Progress | None = None,
 ) -> ImportanceMap:
     """The importance of every input unit for one unit of a feature map.
@@ -92,6 +90,10 @@ def importance(
         moments (`erfgraph.forward`).
     zero_residual : bool, optional
         For ``"variance"``: whether the norm that ends a residual branch multiplies by zero.
+    scalar : {"sum", "channel"}, optional
+        For ``"variance"`` where activations count: what is differentiated, the sum of the
+        unit's channels (as gradient ERFs mostly do) or one of its channels. The gradient of
+        the sum has a part that all channels share (see `erfgraph.coherence`), and is narrower.
     progress : callable, optional
         Called with (done, all) where `"edges"` takes long.
 
@@ -142,13 +144,12 @@ def importance(
     where = unit_of(top, unit)
     rated = net.input if of == "input" else _find(net, of)
     _check_measure(measure, channels, explicit)
+    w = weighting(net, measure, init, batchnorm, zero_residual, scalar)
     if weights is not None:
-        _check_unweighted(measure, init, batchnorm, zero_residual)
-        return _trained(net, top, where, rated, measure, weights, explicit)
+        _check_trained(weights, measure, explicit)
+        return trained_map(net, top, where, rated, weights)
     if measure in WEIGHTED:
-        w = _weighting(net, measure, init, batchnorm, zero_residual)
-        return _weighted(net, top, where, [rated], measure, w)[rated.index]
-    _check_unweighted(measure, init, batchnorm, zero_residual)
+        return weighted_maps(net, top, where, [rated], measure, w)[rated.index]
     if explicit is not None and rated.index <= top.index:
         return _on_graph(explicit, top, where, rated, measure, exact)
     if measure == "paths":
@@ -157,10 +158,10 @@ def importance(
     if rated.index <= top.index:
         found = count_edges(net, top.index, where, rated.index, progress)
     if found is None:
-        return _empty(net, top, where, rated, measure, exact)
+        return empty_map(net, top, where, rated, measure, exact)
     counts, windows = found
     counts = counts if exact else counts.rounded()
-    return _map(net, top, where, rated, measure, counts, windows)
+    return map_of(net, top, where, rated, measure, counts, windows)
 
 
 def importances(
@@ -174,12 +175,13 @@ def importances(
     init: str | None = None,
     batchnorm: str = "identity",
     zero_residual: bool = False,
+    scalar: str = "sum",
 ) -> Mapping[str, ImportanceMap]:
     """The importance of the units of every feature map below one unit, from a single sweep.
 
     Parameters
     ----------
-    net, layer, unit, measure, exact, channels, init, batchnorm, zero_residual
+    net, layer, unit, measure, exact, channels, init, batchnorm, zero_residual, scalar
         As for `importance`; of every feature map, all channels.
 
     Returns
@@ -202,21 +204,20 @@ def importances(
     top = _layer_of(net, layer)
     where = unit_of(top, unit)
     _check_measure(measure, channels)
+    w = weighting(net, measure, init, batchnorm, zero_residual, scalar)
     if measure in WEIGHTED:
-        w = _weighting(net, measure, init, batchnorm, zero_residual)
-        weighed = _weighted(net, top, where, net.maps[: top.index + 1], measure, w)
+        weighed = weighted_maps(net, top, where, net.maps[: top.index + 1], measure, w)
         return {m.of: m for m in weighed.values() if m.counts.support.any() or m.of == top.name}
-    _check_unweighted(measure, init, batchnorm, zero_residual)
     if measure == "edges":
         every = [
             importance(net, top, where, measure, exact, of=m) for m in net.maps[: top.index + 1]
         ]
         return {m.of: m for m in every if m.trf.area or m.of == top.name}
-    asked = _channels(net, top) if channels == "count" else None
+    asked = channels_of(net, top) if channels == "count" else None
     plan = plan_for(net, "backward", top.index, where, asked=asked)
     counted = count(plan, plan.order, exact)
     return {
-        net.maps[i].name: _map(
+        net.maps[i].name: map_of(
             net, top, where, net.maps[i], measure, counted[i], plan.windows[i], channels
         )
         for i in sorted(counted)
@@ -284,7 +285,7 @@ def _on_graph(
         counts = graphcount.count_paths(g, top.index, unit, rated.index)
     counts = counts if exact else counts.rounded()
     whole = tuple((0, n) for n in rated.shape)
-    return _map(g.network, top, unit, rated, measure, counts, whole)
+    return map_of(g.network, top, unit, rated, measure, counts, whole)
 
 
 def _paths(
@@ -300,131 +301,19 @@ def _paths(
     low, high = (rated, start) if direction == "backward" else (start, rated)
     counted: dict[int, Counts] = {}
     if low.index <= high.index:
-        asked = _channels(net, start) if channels == "count" else None
+        asked = channels_of(net, start) if channels == "count" else None
         plan = plan_for(net, direction, start.index, unit, rated.index, asked)
         counted = count(plan, [rated.index], exact, {rated.index: rated.view})
     if rated.index not in counted:
-        return _empty(net, start, unit, rated, "paths", exact, channels)
+        return empty_map(net, start, unit, rated, "paths", exact, channels)
     counts, windows = counted[rated.index], plan.windows[rated.index]
-    return _map(net, start, unit, rated, "paths", counts, windows, channels)
+    return map_of(net, start, unit, rated, "paths", counts, windows, channels)
 
 
-def _weighting(
-    net: Network, measure: str, init: str | None, batchnorm: str, zero_residual: bool
-) -> Weighting:
-    if measure == "uniform":
-        _check_unweighted(measure, init, batchnorm, zero_residual)
-    return weighting(net, init, batchnorm, zero_residual)
-
-
-def _check_unweighted(measure: str, init: Any, batchnorm: Any, zero_residual: Any) -> None:
-    """Refuse what only `variance` looks at, rather than ignore it."""
-    for key, value, plain in (
-        ("init", init, None),
-        ("batchnorm", batchnorm, "identity"),
-        ("zero_residual", zero_residual, False),
-    ):
-        if value != plain:
-            raise InputError(f"{key}: got {value!r}, but only measure 'variance' looks at it")
-
-
-def _weighted(
-    net: Network,
-    top: FeatureMap,
-    unit: Shape,
-    rated: Sequence[FeatureMap],
-    measure: str,
-    w: Weighting,
-) -> dict[int, ImportanceMap]:
-    """Weighted importances of several maps, from one sweep."""
-    asked = _channels(net, top)
-    below = tuple(m.index for m in rated if m.index <= top.index)
-    found: dict[int, Counts] = {}
-    windows: Mapping[int, tuple[tuple[int, int], ...]] = {}
-    if below:
-        plan = weighted_plan(net, measure, top.index, unit, below, asked, w)
-        factor = start_gain(net, top, w) if measure == "variance" else 1.0
-        views = {m.index: m.view for m in rated}
-        found = weigh(plan, below, factor / len(asked), views)
-        windows = plan.windows
-    return {
-        m.index: _map(net, top, unit, m, measure, found[m.index], windows[m.index], "mean")
-        if m.index in found
-        else _empty(net, top, unit, m, measure, False, "mean")
-        for m in rated
-    }
-
-
-def _trained(
-    net: Network,
-    top: FeatureMap,
-    unit: Shape,
-    rated: FeatureMap,
-    measure: str,
-    weights: str,
-    explicit: Graph | None,
-) -> ImportanceMap:
-    from erfgraph.trained import check_power, trained_plan
-
-    power = check_power(weights)
+def _check_trained(weights: str, measure: str, explicit: Graph | None) -> None:
     if measure != "paths" or explicit is not None:
         got = "an explicit Graph" if explicit is not None else f"measure {measure!r}"
         raise InputError(f"weights: {weights!r} goes with measure 'paths' of a Network, got {got}")
-    label = f"{weights} weights"
-    if rated.index <= top.index:
-        asked = _channels(net, top)
-        plan = trained_plan(net, top.index, unit, (rated.index,), asked, power)
-        found = weigh(plan, (rated.index,), 1 / len(asked), {rated.index: rated.view})
-        if rated.index in found:
-            windows = plan.windows[rated.index]
-            return _map(net, top, unit, rated, label, found[rated.index], windows, "mean")
-    return _empty(net, top, unit, rated, label, False, "mean")
-
-
-def _channels(net: Network, m: FeatureMap) -> Channels:
-    """Which channels of a feature map a name stands for."""
-    return range(net.maps[m.index].channels) if m.view is None else m.view
-
-
-def _map(
-    net: Network,
-    top: FeatureMap,
-    unit: Shape,
-    rated: FeatureMap,
-    measure: str,
-    counts: Counts,
-    windows: tuple[tuple[int, int], ...],
-    channels: str = "collapse",
-) -> ImportanceMap:
-    offset = tuple(start for start, _ in windows)
-    return ImportanceMap(
-        layer=top.name,
-        unit=unit,
-        of=rated.name,
-        measure=measure,
-        shape=rated.shape,
-        input_shape=net.input.shape,
-        network=net.name,
-        offset=offset,
-        counts=counts,
-        channels=channels,
-    )
-
-
-def _empty(
-    net: Network,
-    top: FeatureMap,
-    unit: Shape,
-    rated: FeatureMap,
-    measure: str,
-    exact: bool,
-    channels: str = "collapse",
-) -> ImportanceMap:
-    """The map of a unit to which no path leads."""
-    kind = np.int64 if exact else np.float64
-    nothing = Counts(np.zeros((1,) * len(rated.shape), dtype=kind))
-    nowhere = ((0, 1),) * len(rated.shape)
-    return _map(net, top, unit, rated, measure, nothing, nowhere, channels)
 
 
 def _check_measure(measure: str, channels: str, explicit: Graph | None = None) -> None:

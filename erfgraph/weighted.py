@@ -8,20 +8,20 @@ range of float64.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from erfgraph.channels import Channels
+from erfgraph.coherence import Windows, common_squares
 from erfgraph.counts import FLOAT_BITS, FLOAT_STEP, Counts
 from erfgraph.featuremap import FeatureMap
-from erfgraph.forward import Forward
 from erfgraph.network import Network
 from erfgraph.params import Shape
 from erfgraph.paths import ScaledNumbers, summed
-from erfgraph.plan import MOST_PLANS, Numbers, Plan, compile_plan, kept_plan, run
-from erfgraph.weighted_view import uniform_view, variance_view
+from erfgraph.plan import MOST_PLANS, Numbers, Plan, compile_plan, kept, run
+from erfgraph.weighted_view import uniform_view, variance_view, weighed
 from erfgraph.weighting import Weighting
 
 
@@ -43,51 +43,88 @@ def _scale(log2: float) -> int:
     return round(log2 / FLOAT_STEP) * FLOAT_STEP
 
 
-def weighted_plan(
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A compiled sweep, and what it adds on its way.
+
+    Attributes
+    ----------
+    plan : Plan
+    factor : float
+        By which its results are multiplied.
+    more : dict of int to array
+        Mean squares of the common part of all channels' gradients.
+    """
+
+    plan: Plan
+    factor: float
+    more: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+
+def sweep_for(
     net: Network,
     measure: str,
-    start: int,
+    top: FeatureMap,
     unit: Shape,
     stops: tuple[int, ...],
     asked: Channels,
-    weighting: Weighting,
-) -> Plan:
+    w: Weighting,
+) -> Sweep:
     """The compiled sweep of a measure, kept with the network for the next call."""
 
-    def make() -> Plan:
+    def make() -> Sweep:
+        window = tuple((u, u + 1) for u in unit)
         if measure == "uniform":
-            seen = uniform_view(net, start, asked, stops)
-        else:
-            seen = variance_view(net, start, asked, stops, weighting)
-        return compile_plan(seen, start, tuple((u, u + 1) for u in unit))
+            seen = uniform_view(net, top.index, asked, stops)
+            return Sweep(compile_plan(seen, top.index, window), 1 / len(asked))
+        part = weighed(net, top.index, stops, w)
+        seen = variance_view(net, top.index, asked, stops, part)
+        plan = compile_plan(seen, top.index, window)
+        if part.forward is None:
+            return Sweep(plan, 1 / len(asked))
+        _, gain = part.forward.handle(top.index, top.passed)
+        first = float(gain.square.mean())
+        more: dict[int, np.ndarray] = {}
+        if w.scalar == "sum" and first > 0 and len(asked) == top.channels:
+            common = common_squares(net, top, unit, part.edges, part.forward)
+            more = _placed(plan, common, len(net.maps), first)
+        return Sweep(plan, first / len(asked), more)
 
-    return kept_plan(net, (measure, start, unit, stops, asked, weighting), make)
+    return kept(net, (measure, top.index, top.passed, unit, stops, asked, w), make)
 
 
-def start_gain(net: Network, top: FeatureMap, w: Weighting) -> float:
-    """Mean square of what the functions after the unit's own map multiply its gradient by."""
-    if not w.follows or not top.passed:
-        return 1.0
-    _, gain = Forward(net, w.init, w.batchnorm == "batch").handle(top.index, top.passed)
-    return float(gain.square.mean())
+def _placed(
+    plan: Plan, common: Mapping[int, tuple[Windows, np.ndarray]], n: int, first: float
+) -> dict[int, np.ndarray]:
+    """What is added to maps, on the plan's windows and in its scale."""
+    scales = weighted_numbers(plan).scales
+    placed: dict[int, np.ndarray] = {}
+    for i, (windows, values) in common.items():
+        node = n + i if n + i in plan.windows else i
+        if node not in plan.windows or i == plan.start or not (values > 0).any():
+            continue
+        whole = np.zeros(plan.extents[node])
+        seen = plan.windows[node]
+        both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(windows, seen, strict=True)]
+        to = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(both, seen, strict=True))
+        take = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(both, windows, strict=True))
+        whole[to] = values[take]
+        placed[node] = np.ldexp(whole / first, -scales[node])
+    return placed
 
 
 def weigh(
-    plan: Plan,
+    sweep: Sweep,
     keep: Iterable[int],
-    factor: float = 1.0,
     views: Mapping[int, Channels | None] | None = None,
 ) -> dict[int, Counts]:
     """Weighted importances of feature maps.
 
     Parameters
     ----------
-    plan : Plan
-        Of `weighted_plan`.
+    sweep : Sweep
     keep : iterable of int
         Feature maps that are wanted.
-    factor : float, optional
-        By which all are multiplied.
     views : mapping of int to channels, optional
         Which channels of a map are summed over; default all.
 
@@ -96,17 +133,18 @@ def weigh(
     dict of int to Counts
         Without the maps that no path reaches.
     """
+    plan = sweep.plan
     assert plan.classes is not None
     views = views or {}
     sizes = {i: plan.classes[i].sizes(views.get(i)) for i in keep if i in plan.windows}
     wanted = {i for i, n in sizes.items() if n.any()}
     numbers = weighted_numbers(plan)
-    found = run(plan, numbers, wanted)
+    found = run(plan, numbers, wanted, more=sweep.more)
     scaled = {i for i in found if any(numbers.scales.values())}
     where = run(plan, Numbers(bool), scaled) if scaled else {}
     return {
         i: Counts(
-            factor * summed(values[None], sizes[i])[0],
+            sweep.factor * summed(values[None], sizes[i])[0],
             numbers.scales[i],
             np.any(where[i][sizes[i] > 0], axis=0) if i in where else None,
         )

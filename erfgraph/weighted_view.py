@@ -62,12 +62,48 @@ def uniform_view(net: Network, start: int, asked: Channels, stops: Sequence[int]
     return View(shapes, pushes, tuple(order), tuple(m.channels for m in net.maps), asked, True)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """The part of a network on ways between a map and others, with what its links weigh.
+
+    Attributes
+    ----------
+    visit : list of int
+        Maps, last first.
+    edges : dict of int to list of Edge
+        Of every map.
+    forward : Forward or None
+        Where elementwise functions count.
+    """
+
+    visit: list[int]
+    edges: dict[int, list[Edge]]
+    forward: Forward | None
+
+
+def weighed(net: Network, start: int, stops: Sequence[int], w: Weighting) -> Weighed:
+    """What the links between a map and others weigh for ``"variance"``."""
+    visit = needed(net, start, stops)
+    kept, lowest = set(visit), min(stops)
+    forward = Forward(net, w.init, w.batchnorm == "batch") if w.follows else None
+    depth = depths(net) if w.zero_residual else None
+    edges = {
+        i: [
+            e
+            for e in edges_of(net, net.maps[i], w, forward, depth)
+            if e.src in kept and i > lowest
+        ]
+        for i in visit
+    }
+    return Weighed(visit, edges, forward)
+
+
 def variance_view(
-    net: Network, start: int, asked: Channels, stops: Sequence[int], w: Weighting
+    net: Network, start: int, asked: Channels, stops: Sequence[int], part: Weighed
 ) -> View:
     """What pushes where when weights are drawn independently."""
-    build = _Build(net, w, needed(net, start, stops), set(stops))
-    build.run(start)
+    build = _Build(net, part.visit, set(stops))
+    build.run(start, part)
     n = len(net.maps)
     shapes = tuple(m.shape for m in net.maps)
     channels = tuple(m.channels for m in net.maps)
@@ -81,7 +117,6 @@ class _Build:
     """A variance view under construction; maps are visited last first."""
 
     net: Network
-    w: Weighting
     visit: list[int]
     wanted: set[int]
     pushes: dict[int, list[Strand]] = field(default_factory=dict)
@@ -90,19 +125,9 @@ class _Build:
     routes: dict[int, list[Route]] = field(default_factory=dict)
     drawn: dict[int, list[tuple[int, Edge]]] = field(default_factory=dict)
 
-    def run(self, start: int) -> None:
+    def run(self, start: int, part: Weighed) -> None:
         """Visit all maps."""
-        w, kept = self.w, set(self.visit)
-        forward = Forward(self.net, w.init, w.batchnorm == "batch") if w.follows else None
-        depth = depths(self.net) if w.zero_residual else None
-        edges = {
-            i: [
-                e
-                for e in edges_of(self.net, self.net.maps[i], w, forward, depth)
-                if e.src in kept and i > min(self.wanted)
-            ]
-            for i in self.visit
-        }
+        edges, forward = part.edges, part.forward
         below = self._fixed_below(edges)
         for i in self.visit:
             m = self.net.maps[i]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from erfgraph import params
+from erfgraph import axes, params
 from erfgraph.channels import Mix
 from erfgraph.drawn import DRAWN, drawn_variance, fan_in
 from erfgraph.errors import InputError, unknown_name
@@ -22,7 +22,9 @@ from erfgraph.initial import OWN, check_init
 from erfgraph.layers import Term
 from erfgraph.network import Network
 
+WEIGHTED = ("uniform", "variance")
 BATCHNORMS = ("identity", "batch")
+SCALARS = ("sum", "channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,14 @@ class Weighting:
         Batch norms in evaluation mode at initialisation, or normalising by the batch.
     zero_residual : bool
         Whether the norm that ends a residual branch multiplies by zero.
+    scalar : {"sum", "channel"}
+        What is differentiated: the sum of the unit's channels, or one of them.
     """
 
     init: str | None = None
     batchnorm: str = "identity"
     zero_residual: bool = False
+    scalar: str = "sum"
 
     @property
     def follows(self) -> bool:
@@ -51,7 +56,12 @@ class Weighting:
 
 
 def weighting(
-    net: Network, init: str | None, batchnorm: str, zero_residual: bool = False
+    net: Network,
+    measure: str = "variance",
+    init: str | None = None,
+    batchnorm: str = "identity",
+    zero_residual: bool = False,
+    scalar: str = "sum",
 ) -> Weighting:
     """A checked `Weighting` for a network.
 
@@ -60,12 +70,20 @@ def weighting(
     NameLookupError
         If there is no such rule or mode.
     InputError
-        If the network has no initialisation of its own and that is asked for.
+        If the network has no initialisation of its own and that is asked for, or a measure
+        other than ``"variance"`` is to look at any of this.
     """
+    given = Weighting(init, batchnorm, zero_residual, scalar)
+    for key in ("init", "batchnorm", "zero_residual", "scalar"):
+        value = getattr(given, key)
+        if measure != "variance" and value != getattr(Weighting(), key):
+            raise InputError(f"{key}: got {value!r}, but only measure 'variance' looks at it")
     if batchnorm not in BATCHNORMS:
         raise unknown_name("batchnorm", str(batchnorm), BATCHNORMS)
     if not isinstance(zero_residual, bool):
         raise InputError(f"zero_residual: got {zero_residual!r}, wanted True or False")
+    if scalar not in SCALARS:
+        raise unknown_name("scalar", str(scalar), SCALARS)
     rule = None if init is None else check_init(init)
     if rule == OWN:
         if net.init is None:
@@ -74,7 +92,7 @@ def weighting(
                 f"{net.name or 'this network'!r} names none"
             )
         rule = net.init
-    return Weighting(rule, batchnorm, zero_residual)
+    return Weighting(rule, batchnorm, zero_residual, scalar)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +112,8 @@ class Edge:
     mix : Mix
     link : Link
         The link itself, for what it passes.
+    pattern : tuple of AxisMap
+        The term without weights.
     """
 
     made: int
@@ -103,6 +123,12 @@ class Edge:
     factor: float
     mix: Mix
     link: Link
+    pattern: Term
+
+    @property
+    def reads(self) -> int:
+        """The most positions that a unit reads."""
+        return math.prod(int(axes.largest_sums(axis)[0]) for axis in self.pattern)
 
 
 def edges_of(
@@ -129,19 +155,18 @@ def edges_of(
         if depth is not None and ends_branch(m, link, depth):
             continue
         for part in link.parts:
-            for term in part.terms:
-                found = fixed_term(m, read, term)
+            for pattern in part.terms:
+                term, found = pattern, fixed_term(m, read, pattern)
                 if found is not None:
-                    factor = found[1] * fixed_mix(m, part.mix)
-                    yield Edge(m.index, link.src, True, found[0], factor, part.mix, link)
-                    continue
-                if m.op in DRAWN:
+                    term, factor = found[0], found[1] * fixed_mix(m, part.mix)
+                elif m.op in DRAWN:
                     factor = drawn_variance(m, read, part.mix, w.init)
                 elif m.op == "max_pool":
-                    term, factor = chosen_term(term)
+                    term, factor = chosen_term(pattern)
                 else:
                     factor = 1.0 if forward is None else forward.factor(m, link)
-                yield Edge(m.index, link.src, False, term, factor, part.mix, link)
+                fixed = found is not None
+                yield Edge(m.index, link.src, fixed, term, factor, part.mix, link, pattern)
 
 
 def mean_edges(net: Network, m: FeatureMap) -> Iterator[Edge]:
@@ -149,8 +174,8 @@ def mean_edges(net: Network, m: FeatureMap) -> Iterator[Edge]:
     for link in m.links:
         read = net.maps[link.src]
         for part in link.parts:
-            for term in part.terms:
-                found = fixed_term(m, read, term)
+            for pattern in part.terms:
+                term, found = pattern, fixed_term(m, read, pattern)
                 if found is not None:
                     term, factor = found[0], found[1] * fixed_mix(m, part.mix)
                 elif m.op in DRAWN:
@@ -159,7 +184,7 @@ def mean_edges(net: Network, m: FeatureMap) -> Iterator[Edge]:
                     factor = 1 / math.prod(params.kernel_size(m.params["kernel"], len(read.shape)))
                 else:
                     factor = 1.0
-                yield Edge(m.index, link.src, True, term, factor, part.mix, link)
+                yield Edge(m.index, link.src, True, term, factor, part.mix, link, pattern)
 
 
 def fixed_mix(m: FeatureMap, mix: Mix) -> float:

@@ -29,6 +29,14 @@ def map_command(
     init: o.Init = None,
     batchnorm: o.BatchNorm = "identity",
     zero_residual: o.ZeroResidual = False,
+    scalar: o.Scalar = "sum",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Weigh paths by trained weights: abs or square (PyTorch modules, ONNX files).",
+            show_default=False,
+        ),
+    ] = None,
     count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
@@ -73,6 +81,8 @@ def map_command(
                     init=init,
                     batchnorm=batchnorm,
                     zero_residual=zero_residual,
+                    scalar=scalar,
+                    weights=weights,
                     progress=advance,
                 )
             )

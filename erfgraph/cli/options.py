@@ -69,6 +69,13 @@ BatchNorm = Annotated[
     str,
     typer.Option(help="Batch norms for variance: identity (at initialisation) or batch."),
 ]
+Scalar = Annotated[
+    str,
+    typer.Option(
+        help="For variance with --init: the gradient of the sum of the unit's channels, or of "
+        "one channel."
+    ),
+]
 ZeroResidual = Annotated[
     bool, typer.Option("--zero-residual", help="For variance: residual branches end with zero.")
 ]

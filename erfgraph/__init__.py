@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
     from erfgraph.centre_grid import Centres, centres
     from erfgraph.comparison import FieldComparison, equal_fields
+    from erfgraph.contribution import HighContribution, high_contribution
     from erfgraph.erf import ERF
     from erfgraph.errors import (
         ErfgraphError,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.gradient.map import GradientMap
     from erfgraph.gradient.running import gradient_importance
-    from erfgraph.high_contribution import HighContribution, high_contribution
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.importers.keras_import import from_keras
     from erfgraph.importers.onnx_import import from_onnx
@@ -101,7 +101,7 @@ _HOMES = {
     "Graph": "explicit",
     "Gridding": "tasks.segmentation",
     "Halo": "tasks.tiling",
-    "HighContribution": "high_contribution",
+    "HighContribution": "contribution",
     "ImportanceMap": "importance_map",
     "InputError": "errors",
     "LayerError": "errors",
@@ -132,7 +132,7 @@ _HOMES = {
     "graph_size": "explicit",
     "gridding": "tasks.segmentation",
     "halo": "tasks.tiling",
-    "high_contribution": "high_contribution",
+    "high_contribution": "contribution",
     "importance": "sweeps",
     "importances": "sweeps",
     "influence": "sweeps",

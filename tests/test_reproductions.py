@@ -158,6 +158,13 @@ def test_what_is_refused(values, options, error, message):
         eg.high_contribution(made(values), **options)
 
 
+def test_the_name_stays_a_function():
+    import erfgraph.contribution  # a module of the function's name would hide it
+
+    assert callable(eg.high_contribution)
+    assert erfgraph.contribution.high_contribution is eg.high_contribution
+
+
 def test_only_maps():
     with pytest.raises(InputError, match="wanted an ImportanceMap"):
         eg.high_contribution(np.ones((3, 3)))

@@ -23,6 +23,7 @@ import numpy as np
 from erfgraph import axes
 from erfgraph.axes import Window
 from erfgraph.channel_classes import Classes, Mixing
+from erfgraph.elementwise import KINDS
 from erfgraph.featuremap import FeatureMap, Pass
 from erfgraph.forward import Forward
 from erfgraph.layers import Term
@@ -200,12 +201,20 @@ class _Build:
         else:
             below = self.number((e.src, e.link.passed, 1))
             readers = len(e.mix.makes) // e.mix.groups
-            matrix = np.stack([np.zeros(2), readers * e.factor * r.slopes])
+            slopes = readers * e.factor * r.slopes
+            matrix = np.stack([-self._taken_away(above, e) * slopes, slopes])
             into, source = np.nonzero(np.ones((2, 2)))
             return Strand(below, (e.term,), mixing=Mixing(into, source, matrix.ravel(), 2, 2))
         self.carried.setdefault(below, []).append(Carried(above, below, term, matrix))
         into, source = np.nonzero(np.ones((2, 2)))
         return Strand(below, (term,), mixing=Mixing(into, source, matrix.ravel(), 2, 2))
+
+    def _taken_away(self, above: int, e: Edge) -> float:
+        """What a norm right above takes away from what a layer reads: the mean of its channels."""
+        passes = self.handles[above][1]
+        if not passes or not self.forward.normalises(passes[0]) or not _by_channel(passes[0]):
+            return 0.0
+        return float(self.forward.handle(e.src, e.link.passed)[0].mean.mean())
 
     def _fitted(self, r: Reading, e: Edge) -> np.ndarray:
         """Amplitudes at one addend x of z: the line nearest to the gradient as x tells it."""
@@ -242,6 +251,10 @@ class _Build:
                     part = _pushed(part, axis, a, plan.windows[c.above][a], plan.windows[h][a])
                 total += _quadratic(part, self.readings[h].values)
         return total
+
+
+def _by_channel(by: Pass) -> bool:
+    return KINDS[by.kind].over in ("batch", "positions")
 
 
 def _quadratic(amplitudes: np.ndarray, products: np.ndarray) -> np.ndarray:

@@ -102,16 +102,26 @@ def drawn(
     statistic: str = "mean_square",
     **options: Any,
 ) -> GradientMap:
-    """Gradient of the centre unit over random draws of the weights."""
+    """Gradient of the centre unit's sum over channels over random draws of the weights.
+
+    The unit is one of the feature map itself, before any function that follows it: behind a
+    last ReLU all channels would grow with what they read, and their sum's mean square would not
+    be the sum of theirs.
+    """
     with few_threads(net):
         return gradient_importance(
-            to_torch(net, init=init),
+            to_torch(net, init=init, stop=last_map(net)),
             inputs_of(net),
             samples=samples,
             statistic=statistic,
             seed=seed,
             **options,
         )
+
+
+def last_map(net: Network) -> FeatureMap:
+    """The last feature map, before any function that follows it."""
+    return net.maps[net.output.index]
 
 
 def seed_of(*parts: int) -> int:

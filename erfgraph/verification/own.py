@@ -27,7 +27,7 @@ MOST_UNITS = 20_000  # of a graph of Python objects
 UNITS = 3  # drawn beside the centre and the corners
 EXACT = 2**53  # counts below are exact in float64
 MOST_DIGITS = 300  # of a count in float64
-DRAWS = 48
+DRAWS, UNTIL = 512, 0.03  # at most so many draws, fewer once the noise is so low
 
 
 def _net(request: Request) -> Network:
@@ -44,10 +44,12 @@ def _units(net: Network, seed: int) -> list[Shape]:
     return list(dict.fromkeys([*ends, *drawn]))
 
 
-def _need_graph(net: Network, most: int = MOST_EDGES) -> None:
+def _need_graph(net: Network) -> None:
     size = explicit.graph_size(net)
-    if size.n_edges > most:
-        raise LeftOutError(f"the explicit graph would have {size.n_edges} edges, at most {most}")
+    if size.n_edges > MOST_EDGES:
+        raise LeftOutError(
+            f"the explicit graph would have {size.n_edges} edges, at most {MOST_EDGES}"
+        )
 
 
 # --- counts ---------------------------------------------------------------------------------
@@ -140,9 +142,10 @@ def mean_square(request: Request) -> Outcome:
     """`variance` is the mean-square gradient within the noise of the draws."""
     net = _net(request)
     init = net.init or "kaiming_fan_in"
-    variance = sweeps.importance(net, measure="variance", init=init)
-    sampled = drawing.drawn(net, DRAWS, request.seed, init)
-    return drawing.within_noise(variance.share, sampled, f"init {init}")
+    last = drawing.last_map(net)
+    variance = sweeps.importance(net, last, measure="variance", init=init)
+    sampled = drawing.drawn(net, DRAWS, request.seed, init, until=UNTIL)
+    return drawing.within_noise(variance.share, sampled, f"{last.name}, {init}")
 
 
 # --- arithmetic -----------------------------------------------------------------------------

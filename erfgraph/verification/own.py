@@ -139,13 +139,12 @@ def _total(net: Network, m: FeatureMap) -> float:
 
 
 def mean_square(request: Request) -> Outcome:
-    """`variance` is the mean-square gradient within the noise of the draws."""
+    """`variance` is the mean-square gradient of a channel, within the noise of the draws."""
     net = _net(request)
     init = net.init or "kaiming_fan_in"
-    last = drawing.last_map(net)
-    variance = sweeps.importance(net, last, measure="variance", init=init)
-    sampled = drawing.drawn(net, DRAWS, request.seed, init, until=UNTIL)
-    return drawing.within_noise(variance.share, sampled, f"{last.name}, {init}")
+    variance = sweeps.importance(net, measure="variance", init=init, scalar="channel")
+    sampled = drawing.drawn(net, DRAWS, request.seed, init, scalar="channel", until=UNTIL)
+    return drawing.within_noise(variance.share, sampled, f"{net.output.name}, {init}")
 
 
 # --- arithmetic -----------------------------------------------------------------------------
@@ -320,7 +319,7 @@ CLAIMS = (
     ),
     Claim(
         "own/mean-square",
-        "`variance` is the mean-square gradient over random weights, within their noise.",
+        "`variance` of one channel is its mean-square gradient, within the draws' noise.",
         COMPUTED,
         (AUTOGRAD,),
         mean_square,

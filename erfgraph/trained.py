@@ -21,7 +21,7 @@ from erfgraph.channel_classes import Classes
 from erfgraph.channels import Channels, Mix
 from erfgraph.drawn import DRAWN, weight_shape
 from erfgraph.errors import InputError
-from erfgraph.featuremap import FeatureMap, Link
+from erfgraph.featuremap import FeatureMap, Link, Pass
 from erfgraph.fixed_weights import fixed_term
 from erfgraph.layers import Terms
 from erfgraph.network import Network
@@ -120,6 +120,20 @@ def trained_plan(
     return compile_plan(view, start, tuple((u, u + 1) for u in unit))
 
 
+def first_numbers(net: Network, top: FeatureMap, asked: Channels, power: int) -> np.ndarray:
+    """What the channels of the unit start with: what its own norms and scales multiply by.
+
+    Returns
+    -------
+    float64 array, shape (channels, 1, …)
+        Zero for channels that are not asked for; one that is asked for twice counts twice.
+    """
+    channels = net.maps[top.index].channels
+    times = np.bincount(np.asarray(asked), minlength=channels).astype(float)
+    scale = _passed_scale(net, top.passed, channels, power)
+    return (times if scale is None else times * scale).reshape(-1, *(1,) * net.ndim)
+
+
 def _numbers(net: Network, order: Sequence[int]) -> int:
     """How many weights the layers have together."""
     return sum(
@@ -133,7 +147,7 @@ def _numbers(net: Network, order: Sequence[int]) -> int:
 def _strands(net: Network, m: FeatureMap, power: int) -> Iterator[Strand]:
     for link in m.links:
         read = net.maps[link.src]
-        scale = _passed_scale(net, link, read.channels, power)
+        scale = _passed_scale(net, link.passed, read.channels, power)
         if m.op in DRAWN:
             mix = link.parts[0].mix
             for terms, matrix in _taps(net, m, read, mix, power):
@@ -252,10 +266,12 @@ def trained_weights(
     return np.asarray(np.abs(held.reshape(wanted)) ** power)
 
 
-def _passed_scale(net: Network, link: Link, channels: int, power: int) -> np.ndarray | None:
-    """What norms and scales on a link multiply every channel by; None: nothing."""
+def _passed_scale(
+    net: Network, passed: tuple[Pass, ...], channels: int, power: int
+) -> np.ndarray | None:
+    """What norms and scales multiply every channel by; None: nothing."""
     found: np.ndarray | None = None
-    for p in link.passed:
+    for p in passed:
         reader = net.scales.get(p.of)
         factor: Any = reader() if reader is not None else p.value if p.kind in _SCALING else None
         if factor is None:

@@ -54,11 +54,14 @@ class Sweep:
         By which its results are multiplied.
     more : dict of int to array
         Mean squares of the common part of all channels' gradients.
+    seed : array, optional
+        What the unit's classes of channels start with; default the plan's seeds.
     """
 
     plan: Plan
     factor: float
     more: Mapping[int, np.ndarray] = field(default_factory=dict)
+    seed: np.ndarray | None = None
 
 
 def sweep_for(
@@ -139,7 +142,7 @@ def weigh(
     sizes = {i: plan.classes[i].sizes(views.get(i)) for i in keep if i in plan.windows}
     wanted = {i for i, n in sizes.items() if n.any()}
     numbers = weighted_numbers(plan)
-    found = run(plan, numbers, wanted, more=sweep.more)
+    found = run(plan, numbers, wanted, sweep.seed, sweep.more)
     scaled = {i for i in found if any(numbers.scales.values())}
     where = run(plan, Numbers(bool), scaled) if scaled else {}
     return {

@@ -51,13 +51,15 @@ def trained_map(
     InputError
         If there is no such name, or a layer has no weights.
     """
-    from erfgraph.trained import check_power, trained_plan
+    from erfgraph.trained import check_power, first_numbers, trained_plan
 
     power, label = check_power(weights), f"{weights} weights"
     if rated.index <= top.index:
         asked = channels_of(net, top)
         plan = trained_plan(net, top.index, unit, (rated.index,), asked, power)
-        found = weigh(Sweep(plan, 1 / len(asked)), (rated.index,), {rated.index: rated.view})
+        first = first_numbers(net, top, asked, power)
+        sweep = Sweep(plan, 1 / len(asked), seed=first)
+        found = weigh(sweep, (rated.index,), {rated.index: rated.view})
         if rated.index in found:
             windows = plan.windows[rated.index]
             return map_of(net, top, unit, rated, label, found[rated.index], windows, "mean")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,20 @@ def given_weights(net: Network, weight: Weight) -> np.ndarray:
             module, inputs_of(net), samples=1, statistic="mean", init=fill, inputs="ones"
         )
     return np.asarray(found.values / net.output.channels)
+
+
+def kernel_gradient(kernels: Sequence[Sequence[float]]) -> np.ndarray:
+    """Gradient of the one unit above a chain of layers on one axis, each of a given kernel."""
+    import torch
+
+    size = 1 + sum(len(kernel) - 1 for kernel in kernels)
+    x = torch.zeros(1, 1, size, dtype=torch.float64, requires_grad=True)
+    y = x
+    for kernel in kernels:
+        weight = torch.tensor([[list(kernel)]], dtype=torch.float64)
+        y = torch.nn.functional.conv1d(y, weight)
+    (found,) = torch.autograd.grad(y.sum(), x)
+    return np.asarray(found[0, 0].numpy())
 
 
 def _float64() -> Any:

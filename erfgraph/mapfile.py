@@ -18,6 +18,7 @@ from erfgraph.wide import Wide
 
 FORMAT = 1
 POSITIONS = ("unit", "input_shape")  # texts that are tuples of integers
+COUNTED = ("paths", "edges")  # measures whose values are numbers of something
 
 
 def save(
@@ -62,7 +63,8 @@ def _unpack(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> tuple[dict[
     about = json.loads(str(arrays.pop("about")[()]))
     if about.pop("format") != FORMAT:
         raise ValueError(f"another format than {FORMAT}")
-    counts = _counts(arrays, int(about.pop("scale")))
+    counted = about.get("measure") in COUNTED
+    counts = _counts(arrays, int(about.pop("scale")), counted)
     about.setdefault("channels", "collapse")  # files from before channels could be told apart
     if set(about) != set(keys):
         raise ValueError(f"texts {sorted(about)}, wanted {sorted(keys)}")
@@ -74,12 +76,14 @@ def _unpack(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> tuple[dict[
     return about, counts
 
 
-def _counts(arrays: Mapping[str, np.ndarray], scale: int) -> Counts:
+def _counts(arrays: Mapping[str, np.ndarray], scale: int, counted: bool) -> Counts:
+    """Values that fit their measure: weights may be negative, and scaled either way."""
     values = arrays["values"]
     if values.dtype not in (np.int64, np.float64) or not 1 <= values.ndim <= 3:
         raise ValueError(f"values of type {values.dtype} with {values.ndim} axes")
-    if not values.size or (values < 0).any() or not np.isfinite(values).all():
-        raise ValueError("values that are no finite numbers of paths")
+    never_negative = counted or values.dtype != np.float64
+    if not values.size or not np.isfinite(values).all() or (never_negative and (values < 0).any()):
+        raise ValueError("values that are no finite numbers" + " of paths" * counted)
     held: np.ndarray | Wide = values
     if (limbs := arrays.get("limbs")) is not None:
         if limbs.dtype != np.uint32 or limbs.shape[1:] != values.shape or not len(limbs):
@@ -88,6 +92,6 @@ def _counts(arrays: Mapping[str, np.ndarray], scale: int) -> Counts:
     support = arrays.get("support")
     if support is not None and (support.dtype != bool or support.shape != values.shape):
         raise ValueError(f"support of type {support.dtype} and shape {support.shape}")
-    if scale < 0 or (scale and values.dtype != np.float64):
+    if (counted and scale < 0) or (scale and values.dtype != np.float64):
         raise ValueError(f"scale {scale} for values of type {values.dtype}")
     return Counts(held, scale, support)

@@ -16,12 +16,13 @@ import numpy as np
 from erfgraph.channels import Channels
 from erfgraph.coherence import Windows, common_squares
 from erfgraph.counts import FLOAT_BITS, FLOAT_STEP, Counts
+from erfgraph.drawn import DRAWN
 from erfgraph.featuremap import FeatureMap
 from erfgraph.network import Network
 from erfgraph.params import Shape
 from erfgraph.paths import ScaledNumbers, summed
 from erfgraph.plan import MOST_PLANS, Numbers, Plan, compile_plan, kept, run
-from erfgraph.weighted_view import uniform_view, variance_view, weighed
+from erfgraph.weighted_view import Weighed, uniform_view, variance_view, weighed
 from erfgraph.weighting import Weighting
 
 
@@ -85,15 +86,27 @@ def sweep_for(
         plan = compile_plan(seen, top.index, window)
         if part.forward is None:
             return Sweep(plan, 1 / len(asked))
-        _, gain = part.forward.handle(top.index, top.passed)
-        first = float(gain.square.mean())
+        first = 1.0
+        if top.passed:
+            _, gain = part.forward.handle(top.index, top.passed)
+            first = float(gain.square.mean())
         more: dict[int, np.ndarray] = {}
-        if w.scalar == "sum" and first > 0 and len(asked) == top.channels:
+        whole = w.scalar == "sum" and len(asked) == top.channels
+        if whole and first > 0 and (top.passed or _bends(net, part)):
             common = common_squares(net, top, unit, part.edges, part.forward)
             more = _placed(plan, common, len(net.maps), first)
         return Sweep(plan, first / len(asked), more)
 
     return kept(net, (measure, top.index, top.passed, unit, stops, asked, w), make)
+
+
+def _bends(net: Network, part: Weighed) -> bool:
+    """Whether anything is no linear function; else channels have nothing in common."""
+    return any(
+        bool(e.link.passed) or not (e.fixed or net.maps[i].op in DRAWN)
+        for i, edges in part.edges.items()
+        for e in edges
+    )
 
 
 def _placed(

@@ -201,7 +201,7 @@ class _Build:
     def _push(self, source: int, target: int, e: Edge, forward: Forward | None) -> None:
         """A strand through drawn weights."""
         factor, gains = e.factor, None
-        if forward is not None:
+        if forward is not None and e.link.passed:
             _, gain = forward.read(self.net.maps[e.made], e.link)
             factor, gains = _common(gain.square[np.asarray(e.mix.reads)], factor)
         strand = Strand(target, (e.term,), e.mix, factor, gains)

@@ -1,170 +1,191 @@
-"""High-contribution areas and the commands that reproduce published figures and tables."""
+"""The commands that reproduce published figures and tables, at sizes that take seconds."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 import erfgraph as eg
-from erfgraph.counts import Counts
-from erfgraph.errors import InputError, NameLookupError, ThresholdError
-from erfgraph.importance_map import ImportanceMap
 
-SHARES = (0.2, 0.3, 0.5, 0.99)
+torch = pytest.importorskip("torch")
+
+from benchmarks import large_kernels, luo, luo_figures, panels  # noqa: E402
+
+SMALL = luo.Effort(channels=4, draws=6, depths=(2, 3, 4), growth=(3, 5, 8))
 
 
-def made(values) -> ImportanceMap:
-    values = np.asarray(values)
-    shape = values.shape
-    return ImportanceMap(
-        layer="top",
-        unit=(0,) * len(shape),
-        of="input",
-        measure="made",
-        shape=shape,
-        input_shape=shape,
-        network=None,
-        offset=(0,) * len(shape),
-        counts=Counts(values),
+@pytest.fixture(scope="module", autouse=True)
+def single_thread():
+    """As in the commands: maps this small lose by threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return luo.run(SMALL)
+
+
+# --- Luo et al. -------------------------------------------------------------------------------
+
+
+def test_all_ones_are_exact(found):
+    for results in found.depths.values():
+        assert results[0].case.init is None
+        assert results[0].distance < 1e-12
+
+
+def test_a_chain_counts_the_same_whatever_its_weights(found):
+    trinomial = {2: [1, 2, 3, 2, 1], 3: [1, 3, 6, 7, 6, 3, 1]}
+    for depth, line in trinomial.items():
+        wanted = np.outer(line, line) / sum(line) ** 2
+        for r in found.depths[depth]:
+            np.testing.assert_allclose(r.a.share, wanted, atol=1e-12)
+
+
+def test_gradients_are_as_far_as_their_noise_says(found):
+    drawn = [r for r in found.results if r.case.init]
+    assert len(drawn) == 2 * 3 + 4 + 4
+    for r in drawn:
+        assert r.b.samples == SMALL.draws
+        assert 0 < r.distance < 2.5 * r.noise
+        assert r.single == pytest.approx(r.noise * math.sqrt(SMALL.draws))
+
+
+def test_a_wrong_weighting_is_far():
+    """Paths of a residual chain are no expectation of its squared gradient."""
+    r = luo.both(luo.effects(8)[-1], luo.Effort(channels=8, draws=64))
+    wrong = eg.compare(eg.importance(r.case.net), r.b, bootstrap=0).total_variation.value
+    assert r.distance < 1.5 * r.noise
+    assert wrong > 3 * r.distance
+
+
+def test_what_enlarges_and_what_shrinks(found):
+    plain, strided, dilated, skips = (r.a.erf().size for r in found.effects)
+    assert strided > dilated > plain > skips
+    plain, strided, dilated, skips = (r.b.erf().size for r in found.effects)
+    assert strided > dilated > plain > skips
+
+
+def test_sides_grow_as_the_root(found):
+    counted = found.growth["counted"]
+    assert counted.side.slope == pytest.approx(0.5, abs=0.06)
+    assert counted.shares[0] == counted.sides[0] / 7
+    assert set(found.growth) == {"counted", "gradient, random", "gradient, random + ReLU"}
+
+
+def test_mean_sizes_are_the_root_of_mean_squares():
+    case = luo.kinds(4, 16)[1]
+    sizes = luo.drawn(case, 32, "mean_abs")
+    squares = luo.counted(case)
+    like = eg.compare(luo.root(squares), sizes, bootstrap=0).total_variation.value
+    unlike = eg.compare(squares, sizes, bootstrap=0).total_variation.value
+    assert like < unlike / 3
+
+
+def test_the_report_has_every_table(found):
+    text = luo.report(found, SMALL)
+    assert text.count("\n### ") == 5
+    assert "| 4 | random + ReLU | 9 |" in text
+    for line in text.splitlines():
+        assert "nan" not in line
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("name", list(luo_figures.FIGURES))
+def test_figures_have_one_scale(found, name, tmp_path):
+    figure = luo_figures.FIGURES[name](found)
+    images = [image for axes in figure.axes for image in axes.images]
+    if name == "luo_growth":
+        assert not images
+        assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
+    else:
+        assert {image.get_clim() for image in images} == {(0.0, 1.0)}
+        assert sum(axes.get_ylabel().startswith("√") for axes in figure.axes) == 1
+    path = tmp_path / "picture.png"
+    panels.save_picture(figure, path)
+    assert 1000 < path.stat().st_size < 150_000
+
+
+def test_luo_s_command(capsys, monkeypatch):
+    monkeypatch.setattr(luo, "QUICK", SMALL)
+    before = torch.get_num_threads()
+    assert luo.main(["--quick"]) == 0
+    assert torch.get_num_threads() == before
+    assert "### Growth with depth" in capsys.readouterr().out
+
+
+# --- large kernels ----------------------------------------------------------------------------
+
+
+def test_the_protocol_is_the_papers():
+    """Their steps, written out: ReLU of the centre's channels, sum, gradient, ReLU, sum."""
+    net = eg.load("resnet18", (64, 64))
+    module = eg.to_torch(net, init="torchvision")
+    large_kernels.calibrate(module, (3, 64, 64), 0)
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 64))
+    x = torch.tensor(image, dtype=torch.float32, requires_grad=True)
+    out = module(x)
+    centre = torch.relu(out[:, :, out.shape[2] // 2, out.shape[3] // 2]).sum()
+    (gradient,) = torch.autograd.grad(centre, x)
+    wanted = torch.relu(gradient).sum((0, 1)).numpy()
+    got = eg.gradient_importance(module, (3, 64, 64), statistic="mean_relu", images=image)
+    np.testing.assert_allclose(got.values, wanted, rtol=1e-4, atol=1e-6 * wanted.max())
+
+
+def test_calibrated_norms_have_the_statistics_of_an_input():
+    net = eg.load("resnet18", (64, 64))
+    module = eg.to_torch(net, init="torchvision")
+    large_kernels.calibrate(module, (3, 64, 64), 0)
+    assert not module.training
+    norm = next(m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    made = torch.nn.functional.conv2d(
+        x, next(p for p in module.parameters() if p.ndim == 4), stride=2, padding=3
     )
+    torch.testing.assert_close(norm.running_mean, made.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, made.var((0, 2, 3)))
 
 
-def squares(data, share):
-    """The search of the large-kernel papers as they describe it, from 3 x 3 on, inside only."""
-    rows, columns = data.shape
-    for radius in range(1, rows // 2):
-        top, left = rows // 2 - radius, columns // 2 - radius
-        inside = data[top : top + 2 * radius + 1, left : left + 2 * radius + 1]
-        if inside.sum() / data.sum() > share:
-            side = 2 * radius + 1
-            return side, side / rows * side / columns
-    return None
+def test_root_keeps_the_shape_and_sets_the_total():
+    c = large_kernels.counted("resnet18", 64, "batch")
+    assert c.imp.measure == "variance"
+    assert 0 < c.seconds <= c.first * 50
+    found = large_kernels.root(c.imp, 7.0)
+    assert found.total == pytest.approx(7)
+    np.testing.assert_allclose(found.relative, np.sqrt(c.imp.relative))
 
 
-def random_maps():
-    rng = np.random.default_rng(3)
-    for size in (8, 15, 32, 63):
-        yield rng.random((size, size))
-        away = np.hypot(*(np.indices((size, size)) - size // 2))
-        yield np.exp(-((away / (size / 8)) ** 2)) * rng.random((size, size)) * 10.0**size
-        yield np.exp(-away) * 1e-9
+def test_larger_kernels_contribute_from_further():
+    sides = {
+        name: [
+            row.side
+            for row in eg.high_contribution(
+                large_kernels.counted(name, 512, "batch").imp, (0.2, 0.3, 0.5)
+            )
+        ]
+        for name in large_kernels.NETWORKS
+    }
+    order = [sides[name] for name in ("resnet101", "resnet152", "replknet13", "replknet31")]
+    for smaller, larger in itertools.pairwise(order):
+        assert all(a < b for a, b in zip(smaller, larger, strict=True))
 
 
-# --- high-contribution areas ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("data", list(random_maps()), ids=lambda d: f"{len(d)}")
-def test_log10_is_the_papers_search(data):
-    for row in eg.high_contribution(made(data), SHARES, scale="log10"):
-        theirs = squares(np.log10(data + 1) / np.log10(data + 1).max(), row.share)
-        if theirs is None:  # none of theirs is large enough: the map itself is
-            assert row.side >= len(data) - 1
-        else:
-            assert row.side == theirs[0]
-            assert row.area_ratio == pytest.approx(theirs[1])
-
-
-@pytest.mark.parametrize("data", list(random_maps()), ids=lambda d: f"{len(d)}")
-def test_linear_is_the_same_search_without_the_logarithm(data):
-    for row in eg.high_contribution(made(data), SHARES):
-        theirs = squares(data, row.share)
-        if theirs is not None and row.side > 1:
-            assert row.side == theirs[0]
-            assert row.area_ratio == pytest.approx(theirs[1])
-
-
-def test_the_search_can_fail():
-    data = np.random.default_rng(0).random((32, 32))
-    found = eg.high_contribution(made(data), SHARES)
-    off = [squares(np.roll(data**9, 5), share) for share in SHARES]
-    assert [row.side for row in found] != [o and o[0] for o in off]
-
-
-def test_flat_maps_of_even_size_have_an_area():
-    assert squares(np.ones((64, 64)), 0.99) is None
-    for scale in ("linear", "sqrt", "log10"):
-        (row,) = eg.high_contribution(made(np.ones((64, 64))), [0.99], scale=scale)
-        assert (row.side, row.area_ratio) == (64, 1.0)
-
-
-def test_only_log10_depends_on_the_scale():
-    data = np.zeros((8, 8))
-    data = np.exp(-np.hypot(*(np.indices(data.shape) - 4)))
-    for scale in ("linear", "sqrt"):
-        one, ten = (eg.high_contribution(made(k * data), scale=scale) for k in (1, 1e6))
-        assert one == ten
-    one, ten = (eg.high_contribution(made(k * data), scale="log10") for k in (1, 1e6))
-    assert one != ten
-
-
-def test_sqrt_is_linear_on_the_root():
-    data = np.random.default_rng(1).random((31, 31)) ** 8
-    assert eg.high_contribution(made(data), scale="sqrt") == eg.high_contribution(
-        made(np.sqrt(data))
-    )
-
-
-def test_squares_are_those_of_the_rule():
-    imp = eg.importance(eg.load("conv3*20", input_shape=(64, 64)))
-    for centre in ((32, 32), (20, 40)):
-        for row in eg.high_contribution(imp, centre=centre):
-            field = imp.erf(row.share, rule="square", centre=centre)
-            assert row.area_ratio == field.share_of_input
-            assert row.side == max(b - a for a, b in field.bbox)
-
-
-def test_counts_that_no_float_holds():
-    net = eg.load("conv3*400", input_shape=(801, 801))  # more than 10**308 paths
-    exact = eg.importance(net)
-    assert exact.peak.value > 10**308
-    by_hand = np.array([[math.log10(int(v) + 1) for v in line] for line in exact.values])
-    found = eg.high_contribution(exact, scale="log10")
-    assert [(r.side, r.area_ratio) for r in found[:3]] == [squares(by_hand, s) for s in SHARES[:3]]
-    rounded = eg.importance(net, exact=False)
-    for scale in ("linear", "sqrt"):
-        assert eg.high_contribution(exact, scale=scale) == eg.high_contribution(
-            rounded, scale=scale
-        )
-
-
-def test_one_axis_and_three():
-    line = eg.high_contribution(made(np.ones(10)), [0.5])[0]
-    assert (line.side, line.area_ratio) == (5, 0.5)
-    cube = eg.high_contribution(made(np.ones((3, 9, 9))), [0.5])[0]
-    assert (cube.side, cube.area_ratio) == (7, 3 * 7 * 7 / 243)
-
-
-def test_a_field_is_ready_for_json():
-    (row,) = eg.high_contribution(made(np.eye(3)), [0.2])
-    assert row.to_dict() == {"share": 0.2, "side": 1, "area_ratio": 1 / 9}
-
-
-@pytest.mark.parametrize(
-    ("values", "options", "error", "message"),
-    [
-        (np.ones((3, 3)), {"shares": [0.0]}, ThresholdError, "wants a share above 0"),
-        (np.ones((3, 3)), {"scale": "log"}, NameLookupError, "log10"),
-        (np.ones((3, 3)), {"centre": (3, 0)}, ThresholdError, r"centre: got \(3, 0\)"),
-        (np.ones((3, 3)), {"centre": "ab"}, ThresholdError, "centre: got 'ab'"),
-        (np.zeros((3, 3)), {}, InputError, "without any importance"),
-        (np.array([[1.0, -1.0]]), {}, InputError, "negative or not finite"),
-        (np.array([[1.0, math.nan]]), {}, InputError, "negative or not finite"),
-    ],
-)
-def test_what_is_refused(values, options, error, message):
-    with pytest.raises(error, match=message):
-        eg.high_contribution(made(values), **options)
-
-
-def test_the_name_stays_a_function():
-    import erfgraph.contribution  # a module of the function's name would hide it
-
-    assert callable(eg.high_contribution)
-    assert erfgraph.contribution.high_contribution is eg.high_contribution
-
-
-def test_only_maps():
-    with pytest.raises(InputError, match="wanted an ImportanceMap"):
-        eg.high_contribution(np.ones((3, 3)))
+def test_the_table_of_large_kernels():
+    text = large_kernels.report(64, 1, ("resnet18", "resnet34"), ("slak",))
+    assert text.count("### ") == 4
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert [len(lines) for lines in tables] == [2 + 6, 2 + 4, 2 + 2, 2 + 4]
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1
+    free = {line.split("|")[2:6].__str__() for line in tables[3][2:]}
+    logs = {line.split("|")[6:10].__str__() for line in tables[3][2:]}
+    assert len(free) == 1  # does not depend on the units
+    assert len(logs) > 1  # does

@@ -1,0 +1,259 @@
+"""Reproduce the high-contribution table of the large-kernel papers (Ding et al. 2022, RepLKNet,
+arXiv:2203.06717; SLaK, arXiv:2207.03620) by counting, beside their gradient protocol.
+
+Run from the repository's root: ``python -m benchmarks.large_kernels [--quick] [--gradient N]``.
+Tables are printed as Markdown. The papers' networks are trained, these are as initialised:
+nothing is downloaded. So compare order and trend, not the numbers. Wants PyTorch where N > 0.
+
+Which statistic is which: ``variance`` is the expected *square* of the gradient. The papers
+average the ReLU of the gradient, which in a wide network is proportional to the root; scale
+``"sqrt"`` makes the one the like of the other. Their script takes log10(x + 1) before it takes
+shares, so that its ratios depend on how large gradients are; those are shown apart.
+
+All times are processor times on one thread, of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import erfgraph as eg
+from benchmarks.luo import table
+from erfgraph.contribution import SHARES, replace_values
+
+NETWORKS = ("resnet101", "resnet152", "replknet13", "replknet31")  # of the papers' table
+MORE = ("convnext_tiny", "slak")  # without a table of theirs, counted only
+SIZE, QUICK_SIZE = 1024, 256
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A network by counting.
+
+    Attributes
+    ----------
+    name : str
+    batchnorm : str
+    imp : ImportanceMap
+        By ``variance``.
+    seconds : float
+        Least of a few sweeps, the network at hand.
+    first : float
+        The first: plans are made that later sweeps use.
+    """
+
+    name: str
+    batchnorm: str
+    imp: eg.ImportanceMap
+    seconds: float
+    first: float
+
+
+def counted(name: str, size: int, batchnorm: str) -> Counted:
+    """The expected squared gradient at the network's own initialisation."""
+    net = eg.load(name, (size, size))
+    call = partial(eg.importance, net, measure="variance", init="torchvision", batchnorm=batchnorm)
+    times = []
+    for _ in range(1 + REPEATS):
+        imp, spent = timed(call)
+        times.append(spent)
+    return Counted(name, batchnorm, imp, min(times[1:]), times[0])
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.process_time()
+    found = call()
+    return found, time.process_time() - start
+
+
+def root(imp: eg.ImportanceMap, total: float = 1.0) -> eg.ImportanceMap:
+    """The like of the papers' statistic, of a given total, from the variance.
+
+    The mean of a normal gradient's ReLU is its standard deviation over the root of 2 pi. The
+    factors are not kept: the scale of the papers' numbers depends on weights and on how many
+    channels are summed, and shares do not ask for it.
+    """
+    values = np.sqrt(imp.counts.array())
+    return replace_values(imp, values * (total / values.sum()))
+
+
+# --- the gradient protocol --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A network by the papers' protocol.
+
+    Attributes
+    ----------
+    imp : GradientMap
+    seconds : float
+        Of one sample: forward and backward, weights at hand.
+    """
+
+    imp: eg.GradientMap
+    seconds: float
+
+
+def sampled(name: str, size: int, samples: int, seed: int = 0) -> Sampled:
+    """Their script on random weights and inputs: evaluation mode, one input at a time."""
+    net = eg.load(name, (size, size))
+    module = eg.to_torch(net, init="torchvision", seed=seed)
+    calibrate(module, (net.input.channels, size, size), seed)
+    call = partial(
+        eg.gradient_importance,
+        module,
+        (net.input.channels, size, size),
+        samples=samples,
+        statistic="mean_relu",
+        init="keep",
+        batch=1,
+        seed=seed,
+    )
+    imp, spent = timed(call)
+    return Sampled(imp, spent / samples)
+
+
+def calibrate(module: Any, shape: tuple[int, ...], seed: int) -> None:
+    """Give batch norms the statistics of a random input, in place of those of training."""
+    import torch
+
+    norms = [m for m in module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for m in norms:
+        m.momentum = 1.0
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        module.train()(torch.randn(1, *shape, generator=generator))
+    module.eval()
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def percents(imp: eg.ImportanceMap, scale: str) -> str:
+    found = eg.high_contribution(imp, SHARES, scale)
+    return " | ".join(f"{100 * row.area_ratio:.1f} %" for row in found)
+
+
+HEAD = " | ".join(f"t = {100 * share:.0f} %" for share in SHARES)
+
+
+def counted_lines(found: Sequence[Counted]) -> list[str]:
+    return [
+        f"| {c.name} | {c.batchnorm} | {percents(c.imp, 'linear')} "
+        f"| {percents(c.imp, 'sqrt')} | {1000 * c.seconds:.0f} ms | {1000 * c.first:.0f} ms |"
+        for c in found
+    ]
+
+
+def counted_table(found: Sequence[Counted]) -> str:
+    squares = HEAD.replace("t", "squares, t", 1)
+    roots = HEAD.replace("t", "roots, t", 1)
+    head = f"network | batch norm | {squares} | {roots} | time | first time"
+    return table(head, counted_lines(found))
+
+
+def gradient_table(pairs: Sequence[tuple[Counted, Sampled]]) -> str:
+    lines = []
+    for c, s in pairs:
+        for way, imp, spent in (
+            ("counted", root(c.imp, s.imp.total), f"{c.seconds:.3f} s"),
+            (f"gradient, {s.imp.samples}", s.imp, f"{s.seconds:.1f} s"),
+        ):
+            lines.append(
+                f"| {c.name} | {way} | {percents(imp, 'linear')} | {percents(imp, 'log10')} "
+                f"| {imp.peak.value:.3g} | {spent} |"
+            )
+    free = HEAD.replace("t", "scale-free, t", 1)
+    logs = HEAD.replace("t", "log10(x + 1), t", 1)
+    return table(f"network | way | {free} | {logs} | largest x | time", lines)
+
+
+def cost_table(pairs: Sequence[tuple[Counted, Sampled]]) -> str:
+    lines = [
+        f"| {c.name} | {1000 * c.seconds:.0f} ms | {s.seconds:.1f} s "
+        f"| {s.seconds / c.seconds:.0f} | {50 * s.seconds / c.seconds:.0f} |"
+        for c, s in pairs
+    ]
+    head = "network | variance | one sample | ratio | ratio for the papers' 50 images"
+    return table(head, lines)
+
+
+def scale_table(imp: eg.ImportanceMap) -> str:
+    """What log10(x + 1) makes of one map in several units."""
+    x = root(imp)
+    lines = []
+    for largest in (0.01, 1, 100, 10_000):
+        scaled = replace_values(x, x.counts.array() * (largest / x.peak.value))
+        lines.append(
+            f"| {largest:g} | {percents(scaled, 'linear')} | {percents(scaled, 'log10')} |"
+        )
+    free = HEAD.replace("t", "scale-free, t", 1)
+    return table(f"largest x | {free} | {HEAD.replace('t', 'log10(x + 1), t', 1)}", lines)
+
+
+# --- run --------------------------------------------------------------------------------------
+
+
+def report(size: int, samples: int, networks: Sequence[str], more: Sequence[str]) -> str:
+    ways = ("batch", "identity")
+    found = [counted(name, size, way) for name in (*networks, *more) for way in ways]
+    normed = {c.name: c for c in found if c.batchnorm == "batch"}
+    parts = [
+        f"Area of the smallest centred square that holds a share t, over that of the input, "
+        f"{size}². Initialised, not trained.",
+        "### Counted",
+        counted_table(found),
+    ]
+    if samples:
+        pairs = [(normed[name], sampled(name, size, samples)) for name in networks]
+        parts += [
+            "### Beside the gradient protocol",
+            gradient_table(pairs),
+            "### Cost",
+            cost_table(pairs),
+            "The counted map is shown in the units in which its total is the gradient's.",
+        ]
+    first = normed[networks[0]]
+    parts += [
+        f"### log10(x + 1) and the scale of x ({first.name})",
+        scale_table(first.imp),
+    ]
+    return "\n\n".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help=f"inputs of {QUICK_SIZE}²")
+    parser.add_argument(
+        "--gradient", type=int, default=1, metavar="N", help="samples a network (0: none)"
+    )
+    options = parser.parse_args(arguments)
+    size = QUICK_SIZE if options.quick else SIZE
+    threads = None
+    if options.gradient:
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+    try:
+        print(report(size, options.gradient, NETWORKS, MORE))
+    finally:
+        if threads:
+            torch.set_num_threads(threads)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -276,7 +276,13 @@ def _passed_scale(
         factor: Any = reader() if reader is not None else p.value if p.kind in _SCALING else None
         if factor is None:
             continue
-        values = np.abs(np.broadcast_to(np.asarray(factor, dtype=float), (channels,))) ** power
+        held = np.asarray(factor, dtype=float)
+        view = net[p.of].view if p.of in net else None
+        if view is not None and held.ndim:  # in the order of the channels that were taken
+            whole = np.ones(channels)
+            whole[np.asarray(view)] = held
+            held = whole
+        values = np.abs(np.broadcast_to(held, (channels,))) ** power
         found = values if found is None else found * values
     return found
 

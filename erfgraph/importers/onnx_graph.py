@@ -144,6 +144,8 @@ class Reader:
             op = f"{domain}.{kind}" if domain else kind
             stored = attributes.get("value") if op == "Constant" else None
             if isinstance(stored, Constant) and outputs:
+                if len(scope.seen.maps) == 1 and not scope.prefix:  # the file knows it by this name
+                    stored = self.constant(_tensor(proto), self.weights, text(proto.output[0]))
                 into.constants[outputs[0]] = stored
                 continue
             if op == "Split":  # into equal parts, of which only the results say the number
@@ -198,10 +200,13 @@ class Reader:
         lists = {kinds.INTS: "ints", kinds.FLOATS: "floats"}
         return list(getattr(proto, lists[kind])) if kind in lists else None
 
-    def constant(self, tensor: Any, weights: Weights | None = None) -> Constant:
+    def constant(
+        self, tensor: Any, weights: Weights | None = None, name: str | None = None
+    ) -> Constant:
         """A stored tensor; its numbers are decoded only where they are needed.
 
-        Those that are not read with the rest are in `weights`, if they are anywhere.
+        Those that are not read with the rest are in `weights` by a name (default its own), if
+        they are anywhere.
         """
         shape = _shape(tensor.dims, tensor.name)
         stored = any(
@@ -213,7 +218,7 @@ class Reader:
         )
         count = int(np.prod(shape, dtype=object))
         external = tensor.data_location == self.onnx.TensorProto.EXTERNAL
-        name = text(tensor.name)
+        name = text(tensor.name) if name is None else name
         if external or (count and not stored):
             found = None if weights is None else functools.partial(weights.read, name, shape)
             return Constant(shape, stored=found)
@@ -228,6 +233,11 @@ class Reader:
                 raise FileError(f"tensor {label!r}: cannot be decoded: {reason}") from None
 
         return Constant(shape, stored=read) if count > MOST_ELEMENTS else Constant(shape, read)
+
+
+def _tensor(proto: Any) -> Any:
+    """The tensor of a node that makes a constant."""
+    return next(a.t for a in proto.attribute if a.name == "value")
 
 
 @dataclass(frozen=True, slots=True)

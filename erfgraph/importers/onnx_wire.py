@@ -46,6 +46,8 @@ _FUNCTION = Message({7: _NODE, 11: _ATTRIBUTE})
 MODEL = Message({7: _GRAPH, 25: _FUNCTION}, frozenset((20,)))  # without how it was trained
 
 _GRAPH_OF_MODEL, _INITIALISER_OF_GRAPH, _NAME_OF_TENSOR = 7, 5, 8
+_NODE_OF_GRAPH, _OUTPUT_OF_NODE, _OPERATION_OF_NODE = 1, 2, 4
+_ATTRIBUTE_OF_NODE, _TENSOR_OF_ATTRIBUTE = 5, 5
 
 
 class WireError(Exception):
@@ -144,6 +146,8 @@ def lean(data: memoryview, message: Message = MODEL, depth: int = 0) -> bytes:
 def initialisers(data: memoryview) -> Iterator[tuple[str, int, int]]:
     """Where the stored tensors of a model's graph stand: name, start and end of each message.
 
+    Large ones that nodes make as constants are among them.
+
     Raises
     ------
     WireError
@@ -154,7 +158,21 @@ def initialisers(data: memoryview) -> Iterator[tuple[str, int, int]]:
             continue
         for inner, first, last in _fields(data, start, stop):
             if inner == _INITIALISER_OF_GRAPH:
-                yield _name(data, first, last), first, last
+                yield _text(data, first, last, _NAME_OF_TENSOR), first, last
+            elif inner == _NODE_OF_GRAPH and last - first >= LARGE:
+                yield from _constant(data, first, last)
+
+
+def _constant(data: memoryview, start: int, stop: int) -> Iterator[tuple[str, int, int]]:
+    """The tensor in a node that makes a constant, by the name of what the node makes."""
+    if _text(data, start, stop, _OPERATION_OF_NODE) != "Constant":
+        return
+    name = _text(data, start, stop, _OUTPUT_OF_NODE)
+    for number, first, last in _fields(data, start, stop):
+        if number == _ATTRIBUTE_OF_NODE:
+            for inner, at, end in _fields(data, first, last):
+                if inner == _TENSOR_OF_ATTRIBUTE:
+                    yield name, at, end
 
 
 def _fields(data: memoryview, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -168,8 +186,9 @@ def _fields(data: memoryview, at: int, stop: int) -> Iterator[tuple[int, int, in
             yield tag >> 3, content, at
 
 
-def _name(data: memoryview, start: int, stop: int) -> str:
+def _text(data: memoryview, start: int, stop: int, field_number: int) -> str:
+    """The first text of a field."""
     for number, first, last in _fields(data, start, stop):
-        if number == _NAME_OF_TENSOR:
+        if number == field_number:
             return bytes(data[first:last]).decode("utf-8", "replace")
     return ""

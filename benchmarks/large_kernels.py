@@ -1,9 +1,10 @@
 """Reproduce the high-contribution table of the large-kernel papers (Ding et al. 2022, RepLKNet,
 arXiv:2203.06717; SLaK, arXiv:2207.03620) by counting, beside their gradient protocol.
 
-Run from the repository's root: ``python -m benchmarks.large_kernels [--quick] [--gradient N]``.
-Tables are printed as Markdown. The papers' networks are trained, these are as initialised:
-nothing is downloaded. So compare order and trend, not the numbers. Wants PyTorch where N > 0.
+Run from the repository's root: ``python -m benchmarks.large_kernels [--quick] [--gradient N]
+[-o DIR]``. Tables are printed as Markdown; with ``-o`` a figure is written there. The papers'
+networks are trained, these are as initialised: nothing is downloaded. So compare order and
+trend, not the numbers. Wants PyTorch where N > 0.
 
 Which statistic is which: ``variance`` is the expected *square* of the gradient. The papers
 average the ReLU of the gradient, which in a wide network is proportional to the root; scale
@@ -19,15 +20,20 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import erfgraph as eg
 from benchmarks.luo import table
 from erfgraph.contribution import SHARES, replace_values
+from erfgraph.counts import Counts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NETWORKS = ("resnet101", "resnet152", "replknet13", "replknet31")  # of the papers' table
 MORE = ("convnext_tiny", "slak")  # without a table of theirs, counted only
@@ -201,33 +207,81 @@ def scale_table(imp: eg.ImportanceMap) -> str:
     return table(f"largest x | {free} | {HEAD.replace('t', 'log10(x + 1), t', 1)}", lines)
 
 
+# --- figure -----------------------------------------------------------------------------------
+
+
+def coarse(imp: eg.ImportanceMap, to: int = 128) -> eg.ImportanceMap:
+    """Means over blocks, so that a picture of many pixels stays small."""
+    n = imp.shape[0] // to
+    values = imp.share.reshape(to, n, to, n).mean(axis=(1, 3))
+    plain = replace_values(imp, imp.counts.array())  # without a gradient map's samples
+    shape = (to, to)
+    return replace(plain, shape=shape, input_shape=shape, offset=(0, 0), counts=Counts(values))
+
+
+def figure(found: Results) -> Figure:
+    """The papers' figure: each network's map with its squares, on one scale."""
+    from benchmarks.panels import Panel, grid_figure
+
+    def panel(imp: eg.ImportanceMap) -> Panel:
+        rows = eg.high_contribution(imp, SHARES)
+        small = coarse(imp)
+        sides = [row.side * small.shape[0] / imp.shape[0] for row in rows]
+        ratios = [f"{100 * row.area_ratio:.1f}" for row in rows]
+        return Panel(small, f"r: {', '.join(ratios[:2])},\n{', '.join(ratios[2:])} %", 0, sides)
+
+    named = {c.name: c for c in found.normed}
+    shown = [c for c in found.normed if c.name in found.sampled or not found.sampled]
+    rows, names = [[panel(root(named[c.name].imp)) for c in shown]], ["counted,\nroot"]
+    if found.sampled:
+        rows.append([panel(found.sampled[c.name].imp) for c in shown])
+        n = next(iter(found.sampled.values())).imp.samples
+        names.append(f"gradient,\n{n} inputs" if n > 1 else "gradient,\n1 input")
+    return grid_figure(rows, [c.name for c in shown], names, 1.35)
+
+
 # --- run --------------------------------------------------------------------------------------
 
 
-def report(size: int, samples: int, networks: Sequence[str], more: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Results:
+    """Everything that was computed, over inputs of one size."""
+
+    size: int
+    counted: list[Counted]
+    sampled: dict[str, Sampled]
+
+    @property
+    def normed(self) -> list[Counted]:
+        return [c for c in self.counted if c.batchnorm == "batch"]
+
+
+def run(size: int, samples: int, networks: Sequence[str], more: Sequence[str]) -> Results:
     ways = ("batch", "identity")
     found = [counted(name, size, way) for name in (*networks, *more) for way in ways]
-    normed = {c.name: c for c in found if c.batchnorm == "batch"}
+    return Results(
+        size, found, {name: sampled(name, size, samples) for name in networks if samples}
+    )
+
+
+def report(found: Results) -> str:
     parts = [
-        f"Area of the smallest centred square that holds a share t, over that of the input, "
-        f"{size}². Initialised, not trained.",
+        "Area of the smallest centred square that holds a share t, over that of the input, "
+        f"{found.size}². Initialised, not trained.",
         "### Counted",
-        counted_table(found),
+        counted_table(found.counted),
     ]
-    if samples:
-        pairs = [(normed[name], sampled(name, size, samples)) for name in networks]
+    if found.sampled:
+        pairs = [(c, found.sampled[c.name]) for c in found.normed if c.name in found.sampled]
         parts += [
             "### Beside the gradient protocol",
             gradient_table(pairs),
+            "The counted map is shown in the units in which its total is the gradient's.",
             "### Cost",
             cost_table(pairs),
-            "The counted map is shown in the units in which its total is the gradient's.",
         ]
-    first = normed[networks[0]]
-    parts += [
-        f"### log10(x + 1) and the scale of x ({first.name})",
-        scale_table(first.imp),
-    ]
+    first = found.normed[0]
+    parts += [f"### log10(x + 1) and the scale of x ({first.name})", scale_table(first.imp)]
     return "\n\n".join(parts)
 
 
@@ -239,6 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--gradient", type=int, default=1, metavar="N", help="samples a network (0: none)"
     )
+    parser.add_argument("-o", type=Path, metavar="DIR", help="folder for the figure")
     options = parser.parse_args(arguments)
     size = QUICK_SIZE if options.quick else SIZE
     threads = None
@@ -248,10 +303,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
     try:
-        print(report(size, options.gradient, NETWORKS, MORE))
+        found = run(size, options.gradient, NETWORKS, MORE)
+        print(report(found))
     finally:
         if threads:
             torch.set_num_threads(threads)
+    if options.o:
+        from benchmarks.panels import save_picture
+
+        options.o.mkdir(parents=True, exist_ok=True)
+        save_picture(figure(found), options.o / "large_kernels.png")
     return 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 import erfgraph as eg
 from erfgraph.figures import paper_style, save_figure
@@ -17,14 +19,28 @@ from erfgraph.figures.style import colour_map, place
 LEFT, RIGHT, TOP, BOTTOM = 0.95, 0.85, 0.42, 0.12
 GAP, NOTE = 0.1, 0.11  # inches between panels, and below each for a line of its numbers
 
+LINE: Any = {"fill": False, "edgecolor": "#ff3d1f", "linewidth": 0.7}
+
 
 @dataclass(frozen=True)
 class Panel:
-    """One map, what stands below it, and on how many positions a side it is shown, if more."""
+    """One map.
+
+    Attributes
+    ----------
+    imp : ImportanceMap
+    note : str
+        What stands below it.
+    side : int
+        On how many positions a side it is shown, if these are more than its own.
+    squares : sequence of float
+        Sides of squares that are drawn around its middle.
+    """
 
     imp: eg.ImportanceMap
     note: str
     side: int = 0
+    squares: Sequence[float] = ()
 
     @property
     def around(self) -> list[tuple[int, int]]:
@@ -68,6 +84,10 @@ def grid_figure(
                 image = axes.imshow(
                     shown, cmap=colour_map("viridis"), norm=scale.norm(), interpolation="nearest"
                 )
+                middle = shown.shape[0] / 2
+                for square in panel.squares:
+                    corner = middle - 0.5 - square / 2
+                    axes.add_patch(Rectangle((corner, corner), square, square, **LINE))
                 axes.set_xticks([])
                 axes.set_yticks([])
                 axes.set_xlabel(panel.note, fontsize=6.5, labelpad=2, linespacing=1.15)

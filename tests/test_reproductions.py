@@ -179,7 +179,8 @@ def test_larger_kernels_contribute_from_further():
 
 
 def test_the_table_of_large_kernels():
-    text = large_kernels.report(64, 1, ("resnet18", "resnet34"), ("slak",))
+    found = large_kernels.run(64, 1, ("resnet18", "resnet34"), ("slak",))
+    text = large_kernels.report(found)
     assert text.count("### ") == 4
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     assert [len(lines) for lines in tables] == [2 + 6, 2 + 4, 2 + 2, 2 + 4]
@@ -189,3 +190,16 @@ def test_the_table_of_large_kernels():
     logs = {line.split("|")[6:10].__str__() for line in tables[3][2:]}
     assert len(free) == 1  # does not depend on the units
     assert len(logs) > 1  # does
+
+
+def test_the_figure_of_large_kernels():
+    found = large_kernels.run(128, 1, ("resnet18",), ())
+    figure = large_kernels.figure(found)
+    images = [image for axes in figure.axes for image in axes.images]
+    assert [image.get_array().shape for image in images] == [(128, 128)] * 2
+    assert {image.get_clim() for image in images} == {(0.0, 1.0)}
+    sides = [patch.get_width() for patch in figure.axes[0].patches]
+    rows = eg.high_contribution(large_kernels.root(found.normed[0].imp))
+    assert sides == [row.side for row in rows]
+    without = large_kernels.figure(large_kernels.run(128, 0, ("resnet18",), ("slak",)))
+    assert len([image for axes in without.axes for image in axes.images]) == 2

@@ -49,7 +49,8 @@ def unit_weights(net: Network, unit: Any = None, stop: FeatureMap | None = None)
     The unit is one of the last feature map, or of that with which the network is to stop.
     """
     module = to_torch(net, init="ones", dtype=_float64(), stop=stop)
-    with few_threads(net):
+    # the squares of very many paths overflow in the standard error, which nobody asks for here
+    with few_threads(net), np.errstate(over="ignore"):
         found = gradient_importance(
             module, inputs_of(net), unit=unit, samples=1, statistic="mean", init="keep"
         )

@@ -117,8 +117,7 @@ def gradient(request: Request) -> Outcome:
     exact = next(m for m in reversed(net.maps) if _total(net, m) < EXACT)
     counted = sweeps.importance(net, exact, channels="count").values
     same = bool(np.array_equal(counted, drawing.unit_weights(net, stop=exact)))
-    expected = f"equal at {exact.name}"
-    found = expected if same else f"not equal at {exact.name}"
+    expected, found = "equal", "equal" if same else "not equal"
     if exact.name == last.layer:
         return Outcome(expected, found, same, f"== in float64, {last.total} paths of channels")
     values = drawing.unit_weights(net)
@@ -126,8 +125,8 @@ def gradient(request: Request) -> Outcome:
     error = float(np.abs(values - wanted).max() / max(wanted.max(), 1))
     near = error <= outcomes.ROUNDING
     return Outcome(
-        f"{expected}, {last.layer} to {outcomes.ROUNDING:.0e}",
-        f"{found}, {last.layer} to {error:.1e}",
+        f"{expected}, then to {outcomes.ROUNDING:.0e}",
+        f"{found}, then to {error:.1e}",
         same and near,
         f"{exact.name} is the last map with fewer than 2**53 paths of channels, where it must be "
         f"==; {last.layer} has {last.total:.3g}, relative to the largest",

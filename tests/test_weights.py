@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import covariance_oracle as covariances
 import numpy as np
 import pytest
 import registry
@@ -197,7 +198,78 @@ def test_views_of_channels():
                 assert agrees(got.values, want), (layer, of)
 
 
-# --- other variances ---
+# --- wide and deep networks: second moments, without weights one by one ---
+
+
+def covered(net, layer=None, of="input"):
+    """Total variation between the engine's shares and exact ones."""
+    top = net[layer or net.output.name]
+    unit = tuple(n // 2 for n in top.shape)
+    got = eg.importance(net, layer, unit, measure="variance", of=of).values
+    return distance(got, covariances.second_moments(net, unit, layer, of))
+
+
+def double(net, x, channels):
+    """Two convolutions."""
+    x = net.conv(x, 3, padding=1, channels=channels)
+    return net.conv(x, 3, padding=1, channels=channels)
+
+
+def unet(size, levels, mode):
+    """A U-Net of 16 channels at the top."""
+    net = eg.Network((size, size), channels=3)
+    x, skips = double(net, net.input, 16), []
+    for level in range(levels):
+        skips.append(x)
+        x = double(net, net.max_pool(x, 2), 32 << level)
+    for level in reversed(range(levels)):
+        x = double(net, net.concat(skips[level], net.upsample(x, 2, mode)), 16 << level)
+    return net
+
+
+def transformer(size, blocks):
+    """Attention and a multilayer perceptron beside identities."""
+    net = eg.Network((size, size), channels=8)
+    x = net.input
+    for _ in range(blocks):
+        x = net.add(x, net.conv(net.attention(net.conv(x, 1)), 1))
+        x = net.add(x, net.conv(net.conv(x, 1, channels=32), 1, channels=8))
+    return net
+
+
+@pytest.mark.parametrize("name", ["averages_overlap", "transposed_between", "interpolated_twice"])
+def test_both_oracles_agree(name):
+    """Second moments and polynomials are two ways to one answer."""
+    net = made(name)
+    for unit in some_units(net.output.shape):
+        assert agrees(covariances.second_moments(net, unit), oracle.answer(net, unit))
+
+
+@pytest.mark.parametrize(
+    ("make", "low", "high"),
+    [
+        (lambda: unet(16, 2, "nearest"), 0, 1e-12),
+        (lambda: unet(16, 2, "bilinear"), 0.03, 0.05),
+        (lambda: transformer(7, 1), 0, 1e-12),
+        (lambda: transformer(7, 2), 0.01, 0.025),
+        (lambda: transformer(7, 4), 0.1, 0.2),
+        (lambda: transformer(7, 12), 0.6, 0.9),
+    ],
+)
+def test_errors_are_as_large_as_the_page_says(make, low, high):
+    assert low <= covered(make()) <= high
+
+
+def test_inception():
+    """Averages of 3 x 3 at stride 1, one above the other, in a network of the zoo."""
+    net = eg.load("inception_v3", input_shape=(299, 299))
+    assert covered(net, "Mixed_6e", "Mixed_6a") < 0.008
+
+
+def test_densenet():
+    """Transitions average over windows that do not overlap: exact to the last block."""
+    net = eg.load("densenet121", input_shape=(64, 64))
+    assert covered(net, of="features.pool0") < 1e-12
 
 
 # --- the tests can fail ---

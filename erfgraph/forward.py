@@ -16,11 +16,14 @@ from erfgraph import axes
 from erfgraph.channels import Mix
 from erfgraph.drawn import DRAWN, drawn_variance
 from erfgraph.elementwise import KINDS
+from erfgraph.errors import InputError
 from erfgraph.featuremap import FeatureMap, Link, Pass
 from erfgraph.fixed_weights import fixed_term
 from erfgraph.layers import Term
 from erfgraph.moments import Gain, Moments, largest, passed, product, together, white
 from erfgraph.network import Network
+
+LARGEST = 1e150  # mean square of activations: beyond, squares of it leave float64
 
 
 class Forward:
@@ -46,10 +49,24 @@ class Forward:
                     self._read_through.setdefault(link.src, link.passed[-1])
 
     def of(self, index: int) -> Moments:
-        """Moments of a feature map."""
+        """Moments of a feature map.
+
+        Raises
+        ------
+        InputError
+            If they are too large for float64.
+        """
         while len(self._maps) <= index:
             m = self.net.maps[len(self._maps)]
-            self._maps.append(_LAYERS.get(m.op, _fixed)(self, m))
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = _LAYERS.get(m.op, _fixed)(self, m)
+                held = bool((found.square < LARGEST).all())
+            if not held:
+                raise InputError(
+                    f"init: got {self.init!r}, but with it the activations of {m.name!r} leave "
+                    f"the range of numbers: a mean square of {LARGEST:g} or more"
+                )
+            self._maps.append(found)
         return self._maps[index]
 
     def handle(self, index: int, passes: tuple[Pass, ...]) -> tuple[Moments, Gain]:

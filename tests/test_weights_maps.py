@@ -40,6 +40,31 @@ def test_thousands_of_layers_stay_in_range(rule, factor, tmp_path):
     assert again.to_dict() == imp.to_dict()
 
 
+def rectified(depth):
+    net = eg.Network(61, channels=4)
+    x = net.input
+    for _ in range(depth):
+        x = net.identity(net.conv(x, 3, padding=1), "relu")
+    return net
+
+
+def test_activations_that_vanish():
+    """A thousand ReLUs under PyTorch's own rule: a sixth a layer, whatever reaches them."""
+    imp = eg.importance(rectified(1000), measure="variance", init="pytorch", scalar="channel")
+    plain = eg.importance(rectified(1000), measure="variance")
+    log10 = math.log10(imp.total) + imp.log10_scale - math.log10(plain.total) - plain.log10_scale
+    assert log10 == pytest.approx(1000 * math.log10(1 / 6), rel=1e-4)
+    assert_allclose(imp.share, plain.share, rtol=1e-6)
+
+
+def test_activations_that_explode():
+    """Refused, with the map where it happens; not a map of NaN."""
+    text = "init: got 'std=3', but with it the activations of 'conv[0-9]+' leave the range"
+    with pytest.raises(eg.InputError, match=text):
+        eg.importance(rectified(300), measure="variance", init="std=3")
+    assert eg.importance(rectified(60), measure="variance", init="std=3").total > 0
+
+
 def test_weights_that_are_negative(tmp_path):
     """Cubic interpolation overshoots: `uniform` keeps its signs, its total is one."""
     net = eg.Network(9)

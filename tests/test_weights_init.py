@@ -264,6 +264,28 @@ def test_mean_squares_of_the_sum(name):
     assert distances(name, "sum")[0] < MOST_TV + 0.4 * sampling(name, "sum")
 
 
+@pytest.mark.parametrize("scalar", ["channel", "sum"])
+@pytest.mark.parametrize("name", CASES)
+def test_importances_are_those_of_each_map(name, scalar):
+    net, options = made(name)
+    keys = {"measure": "variance", "scalar": scalar, **options}
+    for key, m in eg.importances(net, **keys).items():
+        one = eg.importance(net, of=key, **keys)
+        assert np.allclose(m.values, one.values, rtol=1e-10, atol=1e-16), key
+        assert np.isfinite(m.values).all()
+
+
+def test_an_activation_between_averages():
+    """Slopes of several positions meet in one sum and are not independent: an approximation."""
+    net = eg.Network(13, channels=WIDTH)
+    x = net.avg_pool(stack(net, net.input, "conv"), 3, 1)
+    net.conv(net.avg_pool(net.identity(x, "relu"), 3, 1), 1)
+    got = eg.importance(net, measure="variance", init="kaiming_fan_in", scalar="channel").values
+    unit = (net.output.shape[0] // 2,)
+    want, _ = oracle.mean_squares(net, unit, "kaiming_fan_in", DRAWS, scalar="channel")
+    assert np.abs(got / got.sum() - want / want.sum()).sum() / 2 < 0.03
+
+
 def test_branches_that_start_at_zero():
     """Only the identities remain of a residual network, whatever its branches hold."""
     net = eg.Network((9, 9), channels=8)

@@ -160,6 +160,8 @@ class Description:
         # by index of the map that a layer made, and by key of what a norm returned
         self.weights: dict[int, Callable[[], Any]] = {}
         self.scales: dict[str, Callable[[], Any]] = {}
+        # by name of a block that ends with a function of its map, the key of what it returns
+        self.returns: dict[str, str] = {}
         self.init: str | None = None  # the initialisation that its authors give it, by name
         # of the model that it was imported from: how often each operation was translated
         self.operations: dict[str, int] = {}
@@ -208,6 +210,19 @@ class Description:
         except (KeyError, TypeError):
             where = f" in network {self.name!r}" if self.name else ""
             raise unknown_name("layer", str(name), self._names, where=where) from None
+
+    def returned(self, name: str) -> FeatureMap:
+        """What the layer or block of a name returns.
+
+        That is the map of that name, but where a block ends with a function of it (the ReLU
+        after a residual block's sum): then the map read through that function.
+
+        Raises
+        ------
+        NameLookupError
+            If there is no such name.
+        """
+        return self[self.returns.get(name, name)]
 
     def __contains__(self, name: str) -> bool:
         return name in self._names

@@ -36,14 +36,25 @@ class Forward:
         A rule of `erfgraph.initial`; None: variance 1/fan-in.
     batch : bool, optional
         Whether batch norms normalise by the batch.
+    top : FeatureMap, optional
+        Whose unit is asked about; what reads its map does not matter. Default the last map.
     """
 
-    def __init__(self, net: Network, init: str | None = None, batch: bool = False) -> None:
+    def __init__(
+        self,
+        net: Network,
+        init: str | None = None,
+        batch: bool = False,
+        top: FeatureMap | None = None,
+    ) -> None:
         self.net, self.init, self.batch = net, init, batch
         self._maps: list[Moments] = [white(net.input.channels)]
         self._handles: dict[tuple[int, tuple[Pass, ...]], tuple[Moments, Gain]] = {}
         self._read_through: dict[int, Pass] = {}  # an activation of every map that has one
-        for m in net.maps:
+        top = net.output if top is None else top
+        if top.passed and _is_activation(top.passed[-1]):
+            self._read_through[top.index] = top.passed[-1]
+        for m in net.maps[: top.index + 1]:
             for link in m.links:
                 if link.passed and _is_activation(link.passed[-1]):
                     self._read_through.setdefault(link.src, link.passed[-1])

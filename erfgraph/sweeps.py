@@ -343,4 +343,6 @@ def _layer_of(net: Network, layer: str | FeatureMap | None) -> FeatureMap:
         raise InputError(f"net: got {net!r}, wanted a Network (see erfgraph.load)")
     if not net.layers:
         raise InputError("the network has no layers, so no unit to ask about")
+    if isinstance(layer, str):
+        return net.returned(layer)
     return net.output if layer is None else _find(net, layer)

@@ -81,7 +81,7 @@ def sweep_for(
         if measure == "uniform":
             seen = uniform_view(net, top.index, asked, stops)
             return Sweep(compile_plan(seen, top.index, window), 1 / len(asked))
-        part = weighed(net, top.index, stops, w)
+        part = weighed(net, top, stops, w)
         seen = variance_view(net, top.index, asked, stops, part)
         plan = compile_plan(seen, top.index, window)
         if part.forward is None:

@@ -81,11 +81,11 @@ class Weighed:
     forward: Forward | None
 
 
-def weighed(net: Network, start: int, stops: Sequence[int], w: Weighting) -> Weighed:
+def weighed(net: Network, top: FeatureMap, stops: Sequence[int], w: Weighting) -> Weighed:
     """What the links between a map and others weigh for ``"variance"``."""
-    visit = needed(net, start, stops)
+    visit = needed(net, top.index, stops)
     kept, lowest = set(visit), min(stops)
-    forward = Forward(net, w.init, w.batchnorm == "batch") if w.follows else None
+    forward = Forward(net, w.init, w.batchnorm == "batch", top) if w.follows else None
     depth = depths(net) if w.zero_residual else None
     edges = {
         i: [

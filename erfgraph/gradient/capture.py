@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ class _ReachedError(Exception):
         self.output = output
 
 
+Signs = Callable[[int, int], np.ndarray]
+
+
 def layer_of(module: Any, layer: str | None) -> Any:
     """The submodule at a path; None for the module itself.
 
@@ -35,7 +38,8 @@ def layer_of(module: Any, layer: str | None) -> Any:
     if not isinstance(layer, str) or not layer or layer not in modules:
         kind = type(module).__name__
         raise unknown_name("layer", str(layer), filter(None, modules), where=f" in module {kind}")
-    return modules[layer]
+    ends = getattr(module, "block_ends", {})  # of `to_torch`: what a block returns
+    return modules[ends.get(layer, layer) if ends.get(layer) in modules else layer]
 
 
 def forward(module: Any, target: Any, x: Any) -> Any:
@@ -96,7 +100,13 @@ def position(output: Any, name: str, n_axes: int, unit: Any) -> Shape:
 
 
 def gradients(
-    module: Any, target: Any, name: str, x: Any, unit: Any, relu_output: bool = False
+    module: Any,
+    target: Any,
+    name: str,
+    x: Any,
+    unit: Any,
+    relu_output: bool = False,
+    signs: Signs | None = None,
 ) -> tuple[np.ndarray, Shape]:
     """Gradients of a unit's sum over channels with respect to inputs.
 
@@ -110,6 +120,9 @@ def gradients(
     unit : int or sequence of int, optional
     relu_output : bool, optional
         Whether the unit's channels pass a ReLU before they are summed.
+    signs : callable, optional
+        Gives, for numbers of samples and channels, what the channels are multiplied by before
+        they are summed.
 
     Returns
     -------
@@ -131,6 +144,8 @@ def gradients(
     value = output[(slice(None), slice(None), *where)]
     if relu_output:
         value = torch.nn.functional.relu(value)
+    if signs is not None:
+        value = value * torch.from_numpy(signs(*value.shape)).to(value)
     found = None
     if value.requires_grad:
         with _failures(module, x):

@@ -36,6 +36,9 @@ class Plan:
     unit : int, sequence of int or None
     row : Statistic
     passthrough : tuple of str
+    scalar : {"sum", "channel"}
+        What is differentiated: the sum of the unit's channels, or one with random signs, whose
+        mean square is that of a channel.
     """
 
     weights: weights.Weights
@@ -47,6 +50,21 @@ class Plan:
     unit: Any
     row: Statistic
     passthrough: tuple[str, ...]
+    scalar: str = "sum"
+
+    def signs(self, numbers: range) -> capture.Signs | None:
+        """What channels are multiplied by, for inputs of these numbers; None: by nothing."""
+        if self.scalar == "sum":
+            return None
+
+        def of(n: int, channels: int) -> np.ndarray:
+            rows = [
+                np.random.default_rng([self.weights.seed, 2, number]).choice((-1.0, 1.0), channels)
+                for number in numbers
+            ]
+            return np.asarray(np.stack(rows[:n]) / np.sqrt(channels))
+
+        return of
 
     def per_draw(self, index: int) -> range:
         """The numbers of the inputs that one draw sees."""
@@ -135,7 +153,9 @@ def _run(plan: Plan, module: Any, numbers: range) -> tuple[list[np.ndarray | Non
     x = torch.from_numpy(plan.inputs.get(numbers)).to(dtype=dtype, device=device)
     name = plan.layer or "output"
     with passthrough.passing(plan.passthrough):
-        found, unit = capture.gradients(module, target, name, x, plan.unit, plan.row.relu_output)
+        found, unit = capture.gradients(
+            module, target, name, x, plan.unit, plan.row.relu_output, plan.signs(numbers)
+        )
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is skipped
         maps = plan.row.of(found)
     return [m if np.isfinite(m).all() else None for m in maps], unit

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.counts import Counts
-from erfgraph.errors import InputError, MissingExtraError
+from erfgraph.errors import InputError, MissingExtraError, unknown_name
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.gradient import checkpoint, passthrough, weights
 from erfgraph.gradient.inputs import Inputs, inputs_of
@@ -20,6 +20,7 @@ from erfgraph.gradient.plan import Plan, Sample, steps
 from erfgraph.gradient.statistics import statistic_of
 from erfgraph.gradient.sums import Sums
 from erfgraph.params import Shape, is_int
+from erfgraph.weighting import SCALARS
 
 Progress = Callable[[int, int], Any]
 
@@ -50,6 +51,7 @@ def gradient_importance(
     until: float | None = None,
     resume: Any = None,
     preprocess: Any = None,
+    scalar: str = "sum",
     progress: Progress | None = None,
 ) -> GradientMap:
     r"""The gradient of one unit of a PyTorch module with respect to its input, by autograd.
@@ -111,6 +113,11 @@ def gradient_importance(
     preprocess : callable, optional
         What an image file passes: a function of the float64 array (channels, rows, columns),
         0…1, that returns one of `input_shape`.
+    scalar : {"sum", "channel"}, optional
+        What is differentiated: the sum of the unit's channels, or their sum with random signs
+        over the root of their number, other signs for every input: the mean square of its
+        gradient is that of one channel's, on average. The plain sum's has a part that all
+        channels share, see ``importance(scalar=)``.
     progress : callable, optional
         Called with (done, all) samples.
 
@@ -181,6 +188,7 @@ def gradient_importance(
         unit=unit,
         row=row,
         passthrough=_passed(passthrough),
+        scalar=_scalar(scalar),
     )
     settings = _settings(plan, init)
     # hashing weights and images takes time
@@ -352,6 +360,12 @@ def _how_many(made: weights.Weights, source: Inputs, samples: Any, until: Any) -
     return not made.fixed, default if samples is None else samples
 
 
+def _scalar(scalar: Any) -> str:
+    if scalar not in SCALARS:
+        raise unknown_name("scalar", str(scalar), SCALARS)
+    return str(scalar)
+
+
 def _settings(plan: Plan, init: Any) -> dict[str, Any]:
     """What a map depends on beside its unit, ready for JSON."""
     name = init if init is None or isinstance(init, str) else weights.name_of(init)
@@ -363,6 +377,7 @@ def _settings(plan: Plan, init: Any) -> dict[str, Any]:
         "batchnorm": plan.weights.batchnorm,
         "inputs": f"{images} images" if images else plan.inputs.kind,
         "passthrough": list(plan.passthrough),
+        "scalar": plan.scalar,
         "batch": plan.batch,
         "seed": plan.weights.seed,
         "dtype": str(plan.weights.dtype or "own").removeprefix("torch."),

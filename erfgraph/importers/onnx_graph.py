@@ -144,7 +144,7 @@ class Reader:
             op = f"{domain}.{kind}" if domain else kind
             stored = attributes.get("value") if op == "Constant" else None
             if isinstance(stored, Constant) and outputs:
-                if len(scope.seen.maps) == 1 and not scope.prefix:  # the file knows it by this name
+                if len(scope.seen.maps) == 1 and not scope.prefix:  # the file knows its name
                     stored = self.constant(_tensor(proto), self.weights, text(proto.output[0]))
                 into.constants[outputs[0]] = stored
                 continue

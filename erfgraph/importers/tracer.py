@@ -246,6 +246,9 @@ class Tracer:
             x = self.handle(v.map, passes(v.passed), name)
             if name not in self.net:
                 self.net.identity(x, name=name)
+        elif name and v.passed and self.net[name].index == v.map.index:
+            # a block that has the name of its map, and ends with a function of it
+            self.net.returns[name] = self.handle(v.map, passes(v.passed)).key
 
 
 def _slice(order: range, n: int) -> dict[str, int | None]:

@@ -99,6 +99,8 @@ def to_torch(
         raise InputError(f"seed: got {seed!r}, wanted an integer >= 0")
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise InputError(f"dtype: got {dtype!r}, wanted a floating type such as torch.float64")
+    if isinstance(stop, str):
+        stop = net.returned(stop)
     end = net.output if stop is None else net._resolve(stop, "stop")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

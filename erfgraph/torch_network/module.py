@@ -52,6 +52,7 @@ class TorchNetwork(nn.Module):
         self.erfgraph_name = net.name or "network"
         self.input_shape = (net.input.channels, *net.input.shape)
         self.returns = net.output.key if end is None else end.key
+        self.block_ends = dict(net.returns)  # of blocks that are named after their map
         steps = []
         for layer, key in _needed(net, end):
             # what it makes is what it reads: an identity, or a gate that no measure sees

@@ -58,6 +58,13 @@ def follow(net: Network, x: FeatureMap, *after: After) -> FeatureMap:
     return x
 
 
+def ending(net: Network, x: FeatureMap, *after: After) -> FeatureMap:
+    """The map of a block through the functions with which the block ends."""
+    returned = follow(net, x, *after)
+    net.returns[x.name] = returned.key
+    return returned
+
+
 def conv(
     net: Network,
     x: FeatureMap,

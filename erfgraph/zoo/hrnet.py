@@ -13,7 +13,7 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import After, batch_norm, conv, follow, relu
+from erfgraph.zoo.blocks import After, batch_norm, conv, ending, follow, relu
 
 PAPER = "Wang et al. 2020, arXiv:1908.07919"
 MODULES = (1, 4, 3)  # in stages 2, 3 and 4, of two, three and four branches
@@ -39,7 +39,7 @@ def block(
     if x.channels != y.channels:
         projected = (batch_norm(f"{name}.downsample.1"), f"{name}.downsample")
         skip = conv(net, x, f"{name}.downsample.0", y.channels, 1, then=projected)
-    return follow(net, net.add(y, skip, name=name), relu(f"{name}.act{len(layers)}"))
+    return ending(net, net.add(y, skip, name=name), relu(f"{name}.act{len(layers)}"))
 
 
 def bottleneck(net: Network, x: FeatureMap, name: str, width: int) -> FeatureMap:
@@ -65,7 +65,7 @@ def fused(net: Network, xs: list[FeatureMap], name: str) -> list[FeatureMap]:
                 after = (batch_norm(f"{step}.1"), *active, step)
                 x = conv(net, x, f"{step}.0", channels, 3, 2, then=after)
             parts.append(follow(net, x, part))
-        made[i] = follow(net, net.add(*parts, name=f"{name}.fuse_layers.{i}"), relu())
+        made[i] = ending(net, net.add(*parts, name=f"{name}.fuse_layers.{i}"), relu())
     return [made[i] for i in range(len(xs))]
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import batch_norm, conv, follow, relu
+from erfgraph.zoo.blocks import batch_norm, conv, ending, follow, relu
 
 PAPER = "Zhao et al. 2017, arXiv:1612.01105"
 STAGES = ((64, 1, 1), (128, 2, 1), (256, 1, 2), (512, 1, 4))  # width, stride, dilation
@@ -33,7 +33,7 @@ def bottleneck(
     if stride > 1 or x.channels != 4 * width:
         projected = (batch_norm(f"{name}.downsample.1"), f"{name}.downsample")
         skip = conv(net, x, f"{name}.downsample.0", 4 * width, 1, stride, then=projected)
-    return follow(net, net.add(y, skip, name=name), relu(f"{name}.relu"))
+    return ending(net, net.add(y, skip, name=name), relu(f"{name}.relu"))
 
 
 def pyramid(net: Network, x: FeatureMap) -> FeatureMap:

@@ -65,7 +65,7 @@ def block(
     net.identity(y, name=f"{name}.f")
     if stride > 1 or x.channels != width:
         x = blocks.conv_norm(net, x, f"{name}.proj", width, 1, stride, act=None)
-    return blocks.follow(net, net.add(x, y, name=name), blocks.relu(f"{name}.activation"))
+    return blocks.ending(net, net.add(x, y, name=name), blocks.relu(f"{name}.activation"))
 
 
 def regnet(net: Network, x: FeatureMap, name: str, head: bool = False) -> FeatureMap:

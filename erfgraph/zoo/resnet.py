@@ -70,7 +70,7 @@ def stem(net: Network, x: FeatureMap, pool_padding: int | str, prefix: str = "")
 
 def joined(net: Network, x: FeatureMap, skip: FeatureMap, name: str) -> FeatureMap:
     """The end of a block: its branch plus its skip, then a ReLU."""
-    return blocks.follow(net, net.add(x, skip, name=name), relu(f"{name}.relu"))
+    return blocks.ending(net, net.add(x, skip, name=name), relu(f"{name}.relu"))
 
 
 def resnet(

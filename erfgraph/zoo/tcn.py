@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from erfgraph.network import FeatureMap, Network
 from erfgraph.zoo.architecture import Architecture
-from erfgraph.zoo.blocks import conv, follow, relu
+from erfgraph.zoo.blocks import conv, ending, follow, relu
 
 PAPER = "Bai et al. 2018, arXiv:1803.01271"
 LEVELS, KERNEL, WIDTH, CLASSES = 8, 7, 25, 10
@@ -26,7 +26,7 @@ def temporal(net: Network, x: FeatureMap, name: str, dilation: int) -> FeatureMa
         y = conv(net, y, of, WIDTH, KERNEL, padding=left, dilation=dilation, then=after)
     follow(net, y, f"{name}.net")
     skip = x if x.channels == WIDTH else conv(net, x, f"{name}.downsample", WIDTH, 1)
-    return follow(net, net.add(y, skip, name=name), relu(f"{name}.relu"))
+    return ending(net, net.add(y, skip, name=name), relu(f"{name}.relu"))
 
 
 def tcn(net: Network, x: FeatureMap, head: bool = False) -> FeatureMap:

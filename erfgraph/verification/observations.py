@@ -68,7 +68,8 @@ def _random(request: Request, kind: str | None, init: str) -> Outcome:
         [
             drawing.within_noise(
                 closed_share(n),
-                drawing.drawn(chain(n, kind=kind), DRAWS, request.seed, init),
+                # as wide as deep: in narrower nets a single draw may outweigh all others
+                drawing.drawn(chain(n, max(CHANNELS, n), kind), DRAWS, request.seed, init),
                 f"{n} layers",
             )
             for n in DEPTHS

@@ -54,7 +54,7 @@ class Counted:
     seconds : float
         Least of a few sweeps, the network at hand.
     first : float
-        The first: plans are made that later sweeps use.
+        The first: a plan is made, which later sweeps from the same unit use.
     """
 
     name: str
@@ -186,11 +186,14 @@ def gradient_table(pairs: Sequence[tuple[Counted, Sampled]]) -> str:
 
 def cost_table(pairs: Sequence[tuple[Counted, Sampled]]) -> str:
     lines = [
-        f"| {c.name} | {1000 * c.seconds:.0f} ms | {s.seconds:.1f} s "
-        f"| {s.seconds / c.seconds:.0f} | {50 * s.seconds / c.seconds:.0f} |"
+        f"| {c.name} | {1000 * c.first:.0f} ms | {1000 * c.seconds:.0f} ms | {s.seconds:.1f} s "
+        f"| {s.seconds / c.first:.0f} | {s.seconds / c.seconds:.0f} |"
         for c, s in pairs
     ]
-    head = "network | variance | one sample | ratio | ratio for the papers' 50 images"
+    head = (
+        "network | variance, first sweep | later sweeps | one sample | sample over first sweep "
+        "| sample over later sweep"
+    )
     return table(head, lines)
 
 

@@ -188,6 +188,8 @@ class _Build:
 
     def _strand(self, above: int, e: Edge) -> Strand | None:
         made, r = self.net.maps[e.made], self.readings[above]
+        if e.ends:
+            return None
         if made.op == "max_pool":
             if self.handles[above][1]:  # read through a function: left out
                 return None

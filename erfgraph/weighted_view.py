@@ -160,11 +160,17 @@ class _Build:
         """Join what arrives at a map; what it is of roots from here on."""
         i = m.index
         routes, drawn = self.routes.pop(i, []), self.drawn.pop(i, [])
-        fresh = not routes or len(routes) > MOST_ROUTES
-        fresh = fresh or (stays_diagonal(routes) and not self._met_again(routes, below, i))
+        over = [(source, e) for source, e in drawn if e.ends and i in self.wanted]
+        drawn = [(source, e) for source, e in drawn if not e.ends]
+        fresh = not over and (not routes or len(routes) > MOST_ROUTES)
+        fresh = fresh or (
+            not over and stays_diagonal(routes) and not self._met_again(routes, below, i)
+        )
         own = i if fresh else len(self.net.maps) + i
         for source, e in drawn:
             self._push(source, own, e, forward)
+        for source, e in over:
+            self._push(source, i, e, forward)
         if starts or (drawn and not fresh):
             self.order.append(own)
         if fresh:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from erfgraph import axes, params
-from erfgraph.channels import Mix
+from erfgraph.channels import Mix, pick
 from erfgraph.drawn import DRAWN, drawn_variance, fan_in
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.featuremap import FeatureMap, Link
@@ -21,6 +21,7 @@ from erfgraph.forward import Forward, ends_branch
 from erfgraph.initial import OWN, check_init
 from erfgraph.layers import Term
 from erfgraph.network import Network
+from erfgraph.routes import composed
 
 WEIGHTED = ("uniform", "variance")
 BATCHNORMS = ("identity", "batch")
@@ -114,6 +115,9 @@ class Edge:
         The link itself, for what it passes.
     pattern : tuple of AxisMap
         The term without weights.
+    ends : bool
+        Whether what it hands on goes no further: a max pool that reads a max pool is one pool
+        of a larger window, and has an edge of its own to what that window reads.
     """
 
     made: int
@@ -124,6 +128,7 @@ class Edge:
     mix: Mix
     link: Link
     pattern: Term
+    ends: bool = False
 
     @property
     def reads(self) -> int:
@@ -162,11 +167,28 @@ def edges_of(
                 elif m.op in DRAWN:
                     factor = drawn_variance(m, read, part.mix, w.init)
                 elif m.op == "max_pool":
-                    term, factor = chosen_term(pattern)
+                    yield from _chosen(net, m, part.mix, link, pattern)
+                    continue
                 else:
                     factor = 1.0 if forward is None else forward.factor(m, link)
                 fixed = found is not None
                 yield Edge(m.index, link.src, fixed, term, factor, part.mix, link, pattern)
+
+
+def _chosen(net: Network, m: FeatureMap, mix: Mix, link: Link, pattern: Term) -> Iterator[Edge]:
+    """A max pool's edges: to what it reads and, through pools in a row, to what they read."""
+    read = net.maps[link.src]
+    further = read.op == "max_pool" and not link.passed
+    term, factor = chosen_term(pattern)
+    yield Edge(m.index, link.src, False, term, factor, mix, link, pattern, ends=further)
+    if further:
+        below = read.links[0]
+        inner = below.parts[0]
+        joined = tuple(
+            axes.once(composed(a, b)) for a, b in zip(pattern, inner.terms[0], strict=True)
+        )
+        through = Mix(pick(inner.mix.reads, mix.reads), mix.makes, mix.groups)
+        yield from _chosen(net, m, through, below, joined)
 
 
 def mean_edges(net: Network, m: FeatureMap) -> Iterator[Edge]:

@@ -10,6 +10,7 @@ they are squared. A `Route` is a linear map, from the map at which numbers are u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,8 @@ from erfgraph.channels import Mix
 from erfgraph.layers import Term
 from erfgraph.params import Shape
 
-MOST_ENTRIES = 1 << 24  # of a composed axis map
+MOST_KNOWN = 512  # composed axis maps that are remembered
+_KNOWN: dict[Any, Sparse] = {}
 
 Mask = tuple[Any, float, float]  # what draws it, its mean and its mean square
 
@@ -81,6 +83,9 @@ def extended(
 ) -> Route:
     """A route continued through one more layer with fixed weights."""
     joined = tuple(composed(a, b) for a, b in zip(route.term, term, strict=True))
+    for a, b in zip(route.term, term, strict=True):
+        if isinstance(a, Dense) and isinstance(b, Dense):
+            factor *= a.n_in  # as many ways from any position to any other
     if matrix is None:
         channels = route.matrix
     else:
@@ -91,35 +96,32 @@ def extended(
 
 @lru_cache(maxsize=2048)
 def composed(upper: AxisMap, lower: AxisMap) -> AxisMap:
-    """The axis map of two in a row: weights multiply along ways, and add over them."""
+    """The axis map of two in a row: weights multiply along ways, and add over them.
+
+    Of two dense ones, every entry is as many as there are ways; that factor is left out.
+    """
     if axes.is_identity(upper):
         return lower
     if axes.is_identity(lower):
         return upper
     if isinstance(upper, Dense) and isinstance(lower, Dense):
-        return _sparse(np.full((upper.n_out, lower.n_in), float(upper.n_in)))
+        return Dense(lower.n_in, upper.n_out)
     product = axes.matrix(upper) @ axes.matrix(lower)
     axes.check_entries(product.nnz)
     return _from_matrix(product)
-
-
-def _sparse(dense: np.ndarray) -> Sparse:
-    outs, srcs = np.nonzero(dense)
-    return Sparse(dense.shape[1], dense.shape[0], outs, srcs, dense[outs, srcs])
 
 
 def _from_matrix(matrix: Any) -> Sparse:
     matrix = matrix.tocsr()
     matrix.sum_duplicates()
     matrix.sort_indices()
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return Sparse(
-        matrix.shape[1],
-        matrix.shape[0],
-        rows.astype(np.int64),
-        matrix.indices.astype(np.int64),
-        matrix.data.astype(float),
-    )
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)).astype(np.int64)
+    columns, weights = matrix.indices.astype(np.int64), matrix.data.astype(float)
+    # the same numbers are the same object, so that equal ways are seen to be equal
+    key = (matrix.shape, rows.tobytes(), columns.tobytes(), np.round(weights, 12).tobytes())
+    if len(_KNOWN) >= MOST_KNOWN:
+        _KNOWN.clear()
+    return _KNOWN.setdefault(key, Sparse(matrix.shape[1], matrix.shape[0], rows, columns, weights))
 
 
 @lru_cache(maxsize=2048)
@@ -148,6 +150,20 @@ def scatters(a: AxisMap) -> bool:
     if isinstance(a, Sparse):
         return len(a.outs) > 0 and int(np.bincount(a.outs).max()) > 1
     return int(axes.largest_sums(a)[0]) > 1
+
+
+def signature(routes: Sequence[Route]) -> tuple[Any, ...] | None:
+    """What routes from one root are, up to a common factor; None where channels are rearranged.
+
+    Roots with equal signatures, whose numbers are uncorrelated, may be joined.
+    """
+    if any(r.matrix is not None or not r.factor for r in routes):
+        return None
+    first = routes[0].factor
+    return tuple(
+        (r.term, float(f"{r.factor / first:.12g}"), tuple(key for key, *_ in r.masks))
+        for r in routes
+    )
 
 
 def stays_diagonal(routes: list[Route]) -> bool:

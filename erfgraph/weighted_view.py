@@ -9,20 +9,25 @@ uncorrelated and so the root of routes, and one for all of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from erfgraph.channels import Channels
+from erfgraph import axes
+from erfgraph.channels import Channels, Mix
+from erfgraph.drawn import DRAWN
 from erfgraph.featuremap import FeatureMap
 from erfgraph.forward import Forward, depths
 from erfgraph.network import Network
+from erfgraph.params import Shape
 from erfgraph.routes import (
     Mask,
     Route,
     channel_matrix,
     extended,
     root_route,
+    signature,
     squared,
     stays_diagonal,
 )
@@ -104,12 +109,27 @@ def variance_view(
     """What pushes where when weights are drawn independently."""
     build = _Build(net, part.visit, set(stops))
     build.run(start, part)
-    n = len(net.maps)
-    shapes = tuple(m.shape for m in net.maps)
-    channels = tuple(m.channels for m in net.maps)
     pushes = {i: tuple(build.pushes.get(i, ())) for i in build.order}
-    assert all(s.target < 2 * n for strands in pushes.values() for s in strands)
-    return View(shapes * 2, pushes, tuple(build.order), channels * 2, asked, True)
+    shapes, channels = zip(*build.nodes, strict=True)
+    return View(shapes, pushes, tuple(build.order), channels, asked, True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """Correlated numbers of one root on their way through a layer of one tap.
+
+    Attributes
+    ----------
+    signature : tuple
+        Of its routes.
+    routes : list of Route
+    strand : (root, mix, factor, gains)
+        From the root to the one that takes its place.
+    """
+
+    signature: Any
+    routes: list[Route]
+    strand: tuple[int, Mix, float, np.ndarray | None]
 
 
 @dataclass
@@ -124,6 +144,12 @@ class _Build:
     # what is on its way to a map that has not been visited yet
     routes: dict[int, list[Route]] = field(default_factory=dict)
     drawn: dict[int, list[tuple[int, Edge]]] = field(default_factory=dict)
+    kept: dict[int, list[Kept]] = field(default_factory=dict)
+    # shape and channels of every node: of maps, of what arrives at them, of further roots
+    nodes: list[tuple[Shape, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.nodes = [(m.shape, m.channels) for m in self.net.maps] * 2
 
     def run(self, start: int, part: Weighed) -> None:
         """Visit all maps."""
@@ -135,7 +161,7 @@ class _Build:
             for e in edges[i]:
                 if e.fixed:
                     self._continue(e, whole, forward)
-                else:
+                elif not self._keep(e, whole, forward):
                     self.drawn.setdefault(e.src, []).append((i, e))
 
     def _fixed_below(self, edges: dict[int, list[Edge]]) -> dict[int, int]:
@@ -162,6 +188,7 @@ class _Build:
         routes, drawn = self.routes.pop(i, []), self.drawn.pop(i, [])
         over = [(source, e) for source, e in drawn if e.ends and i in self.wanted]
         drawn = [(source, e) for source, e in drawn if not e.ends]
+        routes += self._joined_roots(m)
         fresh = not over and (not routes or len(routes) > MOST_ROUTES)
         fresh = fresh or (
             not over and stays_diagonal(routes) and not self._met_again(routes, below, i)
@@ -195,14 +222,55 @@ class _Build:
 
     def _join(self, routes: list[Route], m: FeatureMap) -> None:
         """Strands from roots to a map, mean squares of what leads there."""
-        by_root: dict[int, list[Route]] = {}
-        for route in routes:
-            by_root.setdefault(route.root, []).append(route)
-        n = len(self.net.maps)
+        by_root = _by_root(routes)
         for root, group in by_root.items():
-            for s in squared(group, (self.net.maps[root % n].channels, m.channels)):
+            for s in squared(group, (self.nodes[root][1], m.channels)):
                 strand = Strand(m.index, (s.term,), s.mix, s.factor, s.gains)
                 self.pushes.setdefault(root, []).append(strand)
+
+    def _keep(self, e: Edge, whole: list[Route], forward: Forward | None) -> bool:
+        """Correlations that go on through a layer of one tap; False if there are none.
+
+        Every position gets the same weights, so its numbers are correlated as those above are:
+        the routes stay, from roots that have other channels. Not so where an activation's
+        slopes differ from position to position.
+        """
+        still = e.made != e.src and all(map(axes.is_identity, e.term)) and _draws(self.net, e)
+        groups = _by_root(whole)
+        signatures = {root: signature(routes) for root, routes in groups.items()}
+        if not still or stays_diagonal(whole) or None in signatures.values():
+            return False
+        factor, gains = e.factor, None
+        if forward is not None:
+            _, gain = forward.read(self.net.maps[e.made], e.link)
+            if gain.drawn or any(r.masks for r in whole):
+                return False
+            factor, gains = _common(gain.square[np.asarray(e.mix.reads)], factor)
+        for root, routes in groups.items():
+            strand = (root, e.mix, factor * routes[0].factor ** 2, gains)
+            self.kept.setdefault(e.src, []).append(Kept(signatures[root], routes, strand))
+        return True
+
+    def _joined_roots(self, m: FeatureMap) -> list[Route]:
+        """Roots of what correlated numbers above a map became; those with equal routes are one."""
+        joined: dict[Any, list[Kept]] = {}
+        for one in self.kept.pop(m.index, []):
+            joined.setdefault(one.signature, []).append(one)
+        arriving: list[Route] = []
+        for group in joined.values():
+            routes = group[0].routes
+            shape = self.nodes[routes[0].root][0]
+            node = len(self.nodes)
+            self.nodes.append((shape, m.channels))
+            self.order.append(node)
+            still = tuple(map(axes.identity, shape))
+            for one in group:
+                root, mix, factor, gains = one.strand
+                strand = Strand(node, (still,), mix, factor, gains)
+                self.pushes.setdefault(root, []).append(strand)
+            first = routes[0].factor
+            arriving += [replace(r, root=node, factor=r.factor / first) for r in routes]
+        return arriving
 
     def _push(self, source: int, target: int, e: Edge, forward: Forward | None) -> None:
         """A strand through drawn weights."""
@@ -228,8 +296,21 @@ class _Build:
             else:
                 factor, gains = _common(gain.mean, factor)
         matrix = channel_matrix(e.mix, made.channels, read.channels, gains)
-        arriving = self.routes.setdefault(e.src, [])
-        arriving.extend(extended(route, e.term, factor, matrix, mask) for route in whole)
+        further = [extended(route, e.term, factor, matrix) for route in whole]
+        if mask is not None:
+            further = [replace(route, masks=(*route.masks, mask)) for route in further]
+        self.routes.setdefault(e.src, []).extend(further)
+
+
+def _by_root(routes: Iterable[Route]) -> dict[int, list[Route]]:
+    found: dict[int, list[Route]] = {}
+    for route in routes:
+        found.setdefault(route.root, []).append(route)
+    return found
+
+
+def _draws(net: Network, e: Edge) -> bool:
+    return net.maps[e.made].op in DRAWN
 
 
 def _common(gains: np.ndarray, factor: float) -> tuple[float, np.ndarray | None]:

@@ -40,6 +40,14 @@ def average_of_average(net: Network) -> None:
 
 
 @on(9)
+def average_one_tap_average(net: Network) -> None:
+    """A layer of one tap between two averages, beside an identity."""
+    x = net.conv(net.input, 3, padding=1)
+    y = net.conv(net.avg_pool(x, 3, 1, 1), 1)
+    net.conv(net.avg_pool(net.add(net.avg_pool(y, 3, 1, 1), y), 3, 1, 1), 1)
+
+
+@on(9)
 def average_there_and_back(net: Network) -> None:
     """Averages of sums of averages, padding counted and not, rounded up."""
     x = net.avg_pool(net.input, 3, 1, 1, count_include_pad=False)

@@ -19,7 +19,7 @@ from erfgraph.importance_map import _ABOUT, ImportanceMap
 
 @dataclass(frozen=True, eq=False)
 class GradientMap(ImportanceMap):
-    """The gradient of one unit with respect to the input, averaged over samples.
+    r"""The gradient of one unit with respect to the input, averaged over samples.
 
     Made by `gradient_importance`. An `ImportanceMap` over the whole input, with float64 values,
     and these beside:
@@ -38,7 +38,7 @@ class GradientMap(ImportanceMap):
         samples, by the spread of the samples; NaN for a single one.
     standard_error : float64 array
         Of every value, of the map's shape; NaN for a single sample.
-    replicates : float64 array of shape (groups, *spatial)
+    replicates : float64 array of shape (groups, \*spatial)
         Means of groups of samples (at most 64), for the bootstrap; of ``"mean"`` with their
         sign, of ``"median"`` the groups' medians.
     replicate_sizes : int64 array of shape (groups,)

@@ -75,7 +75,7 @@ class ChannelMatrix:
             (self.makes == np.arange(self.n_source)).all()
         )
         taken = flat if every else flat[self.makes]
-        mixed = np.asarray(self.matrix @ taken.astype(float))
+        mixed = np.asarray(self.matrix @ taken.astype(float, copy=False))
         if values.dtype == bool:
             mixed = mixed > 0
         if len(self.reads) == self.n_into and bool((self.reads == np.arange(self.n_into)).all()):
@@ -261,9 +261,23 @@ def trained_weights(
         raise InputError(
             f"weights: {m.op} {m.name!r}: got an array of shape {held.shape}, wanted {wanted}"
         )
+    return _sizes(held.reshape(wanted), power, f"{m.op} {m.name!r}")
+
+
+def _sizes(held: np.ndarray, power: int, what: str) -> np.ndarray:
+    """Sizes to a power, if all of them are numbers."""
     if not np.isfinite(held).all():
-        raise InputError(f"weights: {m.op} {m.name!r}: some are NaN or infinite")
-    return np.asarray(np.abs(held.reshape(wanted)) ** power)
+        raise InputError(f"weights: {what}: some are NaN or infinite")
+    sizes = np.asarray(np.abs(held))
+    if power == 1:
+        return sizes
+    with np.errstate(over="ignore"):
+        squares: np.ndarray = sizes * sizes
+    if not np.isfinite(squares).all():
+        raise InputError(
+            f"weights: {what}: squares of some, up to {sizes.max():.3g}, leave float64"
+        )
+    return squares
 
 
 def _passed_scale(
@@ -282,7 +296,7 @@ def _passed_scale(
             whole = np.ones(channels)
             whole[np.asarray(view)] = held
             held = whole
-        values = np.abs(np.broadcast_to(held, (channels,))) ** power
+        values = _sizes(np.broadcast_to(held, (channels,)), power, f"{p.kind} {p.of!r}")
         found = values if found is None else found * values
     return found
 

@@ -51,6 +51,12 @@ doctest_global_setup = (
     .read_text(encoding="utf-8")
     .replace("__DOCS__", repr(str(HERE)))
 )
+# what examples of documented functions call by their own names
+doctest_global_setup += """
+from fractions import Fraction
+from erfgraph.initial import weight_variance
+from erfgraph.theory import *
+"""
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 trim_doctest_flags = True
 

@@ -522,6 +522,7 @@ def test_without_export(monkeypatch: pytest.MonkeyPatch) -> None:
         assert kinds(eg.from_torch(Opaque(Mixed()), SHAPE)) == MIXED
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_taken_apart() -> None:
     """The operations that PyTorch takes a program apart into say the same."""
     from erfgraph.importers.torch_graph import ExportedGraph
@@ -554,7 +555,7 @@ def exported(tmp_path: Path) -> Callable[..., eg.Network]:
     return by
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_onnx(exported: Callable[..., eg.Network], dynamo: bool) -> None:
     net = exported(Mixed(), dynamo)
@@ -568,7 +569,7 @@ def test_onnx(exported: Callable[..., eg.Network], dynamo: bool) -> None:
     assert pool.params["count_include_pad"] is False
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_norms_and_gelu_as_older_onnx_has_them(exported: Callable[..., eg.Network]) -> None:
     """Before opset 17 a layer norm is a dozen operations, before 20 GELU is five."""
     net = exported(nn.Sequential(conv(3), ConvNeXt()), False, opset_version=13)

@@ -251,14 +251,14 @@ ONNX = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", ONNX)
 def test_onnx(name: str, tmp_path: Path) -> None:
     module = positive(MODULES[name])
     check(module, eg.from_onnx(exported(module, tmp_path / "model.onnx")))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("beside", [False, True])
 def test_large_weights_are_read_from_the_file(beside: bool, tmp_path: Path) -> None:
     module = positive(nn.Sequential(nn.Flatten(), nn.Linear(288, 400), nn.Linear(400, 3)))
@@ -273,7 +273,7 @@ def test_large_weights_are_read_from_the_file(beside: bool, tmp_path: Path) -> N
             eg.importance(again, weights="abs")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_file_that_has_changed(tmp_path: Path) -> None:
     module = positive(nn.Sequential(nn.Flatten(), nn.Linear(288, 400)))
     path = exported(module, tmp_path / "model.onnx")
@@ -283,7 +283,7 @@ def test_a_file_that_has_changed(tmp_path: Path) -> None:
         eg.importance(net, weights="abs")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_model_in_memory(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     module = positive(nn.Sequential(nn.Flatten(), nn.Linear(288, 400)))

@@ -259,7 +259,7 @@ ONNX = ["conv, norm, ReLU", "reflect padding", "groups and a shuffle", "transpos
 ONNX += ["concat", "pools", "two linear layers"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", ONNX)
 def test_through_onnx(name: str, tmp_path: Path) -> None:
     """The exporter folds norms into convolutions, and writes layers in other operations."""
@@ -407,7 +407,7 @@ def test_squares_that_overflow() -> None:
         eg.importance(net, weights="square")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_file_that_vanished(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     module = drawn(nn.Sequential(nn.Flatten(), nn.Linear(440, 400)))

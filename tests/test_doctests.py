@@ -16,6 +16,8 @@ MODULES = [
 ]
 # modules whose examples use a package that need not be there
 NEEDS = {f"erfgraph.importers.{name}_import": name for name in ("torch", "onnx", "keras")}
+NEEDS |= dict.fromkeys(("erfgraph.gradient.map", "erfgraph.gradient.running"), "torch")
+NEEDS |= {name: "torch" for name in MODULES if name.startswith("erfgraph.torch_network.")}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

@@ -322,3 +322,20 @@ def test_the_comparison_of_reads_can_fail() -> None:
     assert sum(more.values()) == 1
     net = zoo.build("resnet34", head=True)
     assert described_reads(net)[0] != layers
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
+def test_imported_models_against_the_zoo(name: str) -> None:
+    """Written by hand and imported, they read the same maps through the same functions."""
+    pytest.importorskip("torch")
+    models = pytest.importorskip("torchvision").models
+    net = eg.from_torch(getattr(models, name)(weights=None), (3, 64, 64))
+    zoo = eg.load(name, (64, 64))
+    assert len(net.maps) > len(zoo.maps)  # the classifier too
+    for made, known in zip(net.maps, zoo.maps, strict=False):
+        assert (made.op, made.params) == (known.op, known.params)
+        assert [link.src for link in made.links] == [link.src for link in known.links]
+        for link, other in zip(made.links, known.links, strict=True):
+            assert [f.kind for f in link.passed] == [f.kind for f in other.passed]
+            for f, g in zip(link.passed, other.passed, strict=True):
+                assert f.value == pytest.approx(g.value)

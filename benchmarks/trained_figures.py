@@ -14,7 +14,7 @@ from erfgraph.figures import paper_style
 
 SHOWN = {
     "paths": ("paths", "#d95f02", "-"),
-    "variance, Kaiming": ("variance,\nKaiming", "#1b9e77", (0, (5, 1.6))),
+    "variance, 1/fan-in": ("variance,\n1/fan-in", "#1b9e77", (0, (5, 1.6))),
     "weights, abs": ("weights,\nabs", "#7570b3", (0, (1, 1.2))),
     "weights, square": ("weights,\nsquare", "#e7298a", (0, (4, 1.2, 1, 1.2))),
 }

@@ -59,6 +59,13 @@ def spread(n_in: int, n_out: int) -> Mix:
     return each(n_out) if n_in == n_out else dense(n_in, n_out)
 
 
+def listed(channels: Channels) -> np.ndarray:
+    """Channels as an int64 array."""
+    if isinstance(channels, range):
+        return np.arange(channels.start, channels.stop, channels.step)
+    return np.array(channels, dtype=np.int64)
+
+
 def pick(channels: Channels, index: Channels) -> Channels:
     """``[channels[i] for i in index]``, kept a range where both are.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph import axes
-from erfgraph.channels import Mix
+from erfgraph.channels import Mix, listed
 from erfgraph.drawn import DRAWN, drawn_variance
 from erfgraph.elementwise import KINDS
 from erfgraph.errors import InputError
@@ -184,13 +184,13 @@ def _nothing(m: FeatureMap) -> Moments:
 
 def _groups(values: np.ndarray, mix: Mix) -> np.ndarray:
     """Sums over what each group of a mix reads, shape (groups,)."""
-    reads = values[np.asarray(mix.reads)]
+    reads = values[listed(mix.reads)]
     return np.asarray(reads.reshape(mix.groups, -1).sum(axis=1))
 
 
 def _add(into: Moments, mix: Mix, *groups: np.ndarray) -> None:
     """Add numbers per group to what the group makes."""
-    makes, n = np.asarray(mix.makes), len(mix.makes) // mix.groups
+    makes, n = listed(mix.makes), len(mix.makes) // mix.groups
     for array, values in zip((into.mean, into.shared, into.own), groups, strict=True):
         array[makes] += np.repeat(values, n)
 
@@ -275,7 +275,7 @@ def _spread(term: Term, factor: float) -> tuple[float, float]:
 
 def _largest(f: Forward, m: FeatureMap) -> Moments:
     source, _ = f.read(m, m.links[0])
-    reads = np.asarray(m.links[0].parts[0].mix.reads)
+    reads = listed(m.links[0].parts[0].mix.reads)
     return source.taken(reads)
 
 
@@ -284,7 +284,7 @@ def _multiplied(f: Forward, m: FeatureMap) -> Moments:
     for link in m.links:
         moments, _ = f.read(m, link)
         mix = link.parts[0].mix
-        reads = np.asarray(mix.reads)
+        reads = listed(mix.reads)
         taken = moments.taken(reads if mix.groups > 1 else np.repeat(reads, m.channels))
         found = taken if found is None else product(found, taken)
     assert found is not None

@@ -123,7 +123,10 @@ def _over_channels(m: Moments, centred: bool) -> np.ndarray:
 
 def _activated(m: Moments, by: Pass) -> tuple[Moments, Gain]:
     states = np.stack([m.mean, m.shared, m.own], axis=1)
-    different, which = np.unique(states, axis=0, return_inverse=True)
+    if (states == states[0]).all():  # mostly, and quicker to see
+        different, which = states[:1], np.zeros(len(states), dtype=np.int64)
+    else:
+        different, which = np.unique(states, axis=0, return_inverse=True)
     found = np.array([_integrals(by, *map(float, state)) for state in different])
     mean, shared, own, slope, square = found[which.ravel()].T
     return Moments(mean, shared, own), Gain(slope, square, drawn=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from erfgraph import axes
 from erfgraph.axes import AxisMap, Dense, Sparse, Taps
-from erfgraph.channels import Mix
+from erfgraph.channels import Mix, listed
 from erfgraph.layers import Term
 from erfgraph.params import Shape
 
@@ -264,8 +264,8 @@ def channel_matrix(mix: Mix, n_made: int, n_read: int, gains: np.ndarray | None)
     from scipy.sparse import csr_array
 
     n, m = len(mix.makes) // mix.groups, len(mix.reads) // mix.groups
-    makes = np.asarray(mix.makes).reshape(mix.groups, n, 1)
-    reads = np.asarray(mix.reads).reshape(mix.groups, 1, m)
+    makes = listed(mix.makes).reshape(mix.groups, n, 1)
+    reads = listed(mix.reads).reshape(mix.groups, 1, m)
     rows, columns = (np.broadcast_to(v, (mix.groups, n, m)).ravel() for v in (makes, reads))
     values = np.ones(len(rows)) if gains is None else gains[columns]
     return csr_array((values, (rows, columns)), shape=(n_made, n_read))

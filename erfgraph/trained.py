@@ -18,7 +18,7 @@ import numpy as np
 
 from erfgraph import layers, memory
 from erfgraph.channel_classes import Classes
-from erfgraph.channels import Channels, Mix
+from erfgraph.channels import Channels, Mix, listed
 from erfgraph.drawn import DRAWN, weight_shape
 from erfgraph.errors import InputError
 from erfgraph.featuremap import FeatureMap, Link, Pass
@@ -177,7 +177,7 @@ def _square(axis: Any) -> Any:
 def _strand(
     link: Link, terms: Terms, mix: Mix, matrix: Any, scale: np.ndarray | None, sizes: Any
 ) -> Strand:
-    reads, makes = np.asarray(mix.reads), np.asarray(mix.makes)
+    reads, makes = listed(mix.reads), listed(mix.makes)
     if scale is not None:
         factors = scale[reads][:, None]
         matrix = matrix * factors if isinstance(matrix, np.ndarray) else matrix.multiply(factors)

@@ -81,7 +81,8 @@ def sweep_for(
         if measure == "uniform":
             seen = uniform_view(net, top.index, asked, stops)
             return Sweep(compile_plan(seen, top.index, window), 1 / len(asked))
-        part = weighed(net, top, stops, w)
+        key = ("weighed", top.index, top.passed, stops, w)  # the same for other units
+        part = kept(net, key, lambda: weighed(net, top, stops, w))
         seen = variance_view(net, top.index, asked, stops, part)
         plan = compile_plan(seen, top.index, window)
         if part.forward is None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph import axes
-from erfgraph.channels import Channels, Mix
+from erfgraph.channels import Channels, Mix, listed
 from erfgraph.drawn import DRAWN
 from erfgraph.featuremap import FeatureMap
 from erfgraph.forward import Forward, depths
@@ -245,7 +245,7 @@ class _Build:
             _, gain = forward.read(self.net.maps[e.made], e.link)
             if gain.drawn or any(r.masks for r in whole):
                 return False
-            factor, gains = _common(gain.square[np.asarray(e.mix.reads)], factor)
+            factor, gains = _common(gain.square[listed(e.mix.reads)], factor)
         for root, routes in groups.items():
             strand = (root, e.mix, factor * routes[0].factor ** 2, gains)
             self.kept.setdefault(e.src, []).append(Kept(signatures[root], routes, strand))
@@ -277,7 +277,7 @@ class _Build:
         factor, gains = e.factor, None
         if forward is not None and e.link.passed:
             _, gain = forward.read(self.net.maps[e.made], e.link)
-            factor, gains = _common(gain.square[np.asarray(e.mix.reads)], factor)
+            factor, gains = _common(gain.square[listed(e.mix.reads)], factor)
         strand = Strand(target, (e.term,), e.mix, factor, gains)
         self.pushes.setdefault(source, []).append(strand)
 
@@ -289,7 +289,7 @@ class _Build:
         if forward is not None and e.link.passed:
             _, gain = forward.read(made, e.link)
             if gain.drawn:
-                used = np.asarray(e.mix.reads)
+                used = listed(e.mix.reads)
                 mean, square = float(gain.mean[used].mean()), float(gain.square[used].mean())
                 square *= forward.together(made, e.link)
                 mask = ((e.src, e.link.passed), mean, square)

@@ -26,7 +26,7 @@ from erfgraph.fixed_weights import fixed_term
 from erfgraph.layers import Terms
 from erfgraph.network import Network
 from erfgraph.params import Shape
-from erfgraph.plan import Plan, compile_plan
+from erfgraph.plan import Plan, compile_plan, kept
 from erfgraph.view import Strand, View
 from erfgraph.weighted_view import needed
 
@@ -99,10 +99,10 @@ def trained_plan(
         If a layer has no weights.
     """
     order = needed(net, start, stops)
-    kept, lowest = set(order), min(stops)
+    held, lowest = set(order), min(stops)
     memory.require(8 * _numbers(net, order), "the weights of this network")
     pushes = {
-        i: tuple(s for s in _strands(net, net.maps[i], power) if s.target in kept)
+        i: tuple(s for s in _strands(net, net.maps[i], power) if s.target in held)
         if i > lowest
         else ()
         for i in order
@@ -204,9 +204,9 @@ def _taps(
     weights = trained_weights(net, m, read, mix, power)
     kernel = weights.shape[2:]
     mask = m.params.get("mask")
-    kept = np.ones(kernel, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
+    read_taps = np.ones(kernel, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
     for tap in itertools.product(*map(range, kernel)):
-        if kept[tap]:
+        if read_taps[tap]:
             terms = _tap_terms(m, read, kernel, tap)
             here = np.moveaxis(weights, (0, 1), (-2, -1))[tap]
             yield terms, _tap_matrix(here, mix, m.op == "conv_transpose")
@@ -286,6 +286,8 @@ def _passed_scale(
     """What norms and scales multiply every channel by; None: nothing."""
     found: np.ndarray | None = None
     for p in passed:
+        if p.of in _gates(net):  # its value is that of a gate at initialisation
+            continue
         reader = net.scales.get(p.of)
         factor: Any = reader() if reader is not None else p.value if p.kind in _SCALING else None
         if factor is None:
@@ -299,6 +301,16 @@ def _passed_scale(
         values = _sizes(np.broadcast_to(held, (channels,)), power, f"{p.kind} {p.of!r}")
         found = values if found is None else found * values
     return found
+
+
+def _gates(net: Network) -> frozenset[str]:
+    """Keys of what gates return."""
+
+    def make() -> frozenset[str]:
+        named = zip(net.layers, net.results, strict=True)
+        return frozenset(key for layer, key in named if layer.op == "gate")
+
+    return kept(net, ("keys of gates", len(net.layers)), make)
 
 
 _SCALING = ("scale", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")

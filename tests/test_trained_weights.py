@@ -36,6 +36,10 @@ class Shuffle(nn.Module):
         return x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
 
 
+class Open(nn.Sigmoid):
+    """A gate's sigmoid."""
+
+
 def conv(n: int, m: int, kernel: int = 3, **how: Any) -> Any:
     return nn.Conv2d(n, m, kernel, **how)
 
@@ -96,6 +100,10 @@ MODULES: dict[str, Callable[[], Any]] = {
         conv(6, 4, padding=1),
         nn.AvgPool2d(2, 1),
         conv(4, 2, 2),
+    ),
+    "gate": lambda: Does(
+        lambda x, f, g, act: f(x * act(g(x.mean((2, 3), keepdim=True)))),
+        *(conv(4, 3), conv(4, 4, 1), Open()),
     ),
     "upsampled": lambda: nn.Sequential(
         conv(4, 3, stride=2), nn.Upsample(scale_factor=2), conv(3, 5, padding=1)
@@ -165,6 +173,8 @@ def replaced(part: Any, power: int) -> Any:
     """What stands for one layer."""
     if isinstance(part, ACTIVATIONS):
         return nn.Identity()
+    if isinstance(part, Open):
+        return Does(torch.ones_like)
     if isinstance(part, nn.MaxPool2d):
         return Summed(part, 1.0)
     if isinstance(part, nn.AvgPool2d):
@@ -454,6 +464,86 @@ def test_a_trained_detector() -> None:
         sizes = (np.abs(weights.astype(float)) ** power).mean(0).sum(0)
         window = values_of(found)[17:20, 17:20]
         np.testing.assert_allclose(window, sizes, rtol=EXACT)
+
+
+class OnnxMadeLinear:
+    """A detector's ONNX file run node by node in float64, made linear as the modules are.
+
+    What is no number that weights pass on is ``None``: gates, and the clipped half of a hard
+    swish written out (``x * clip(x + 3, 0, 6) / 6``), which is one activation.
+    """
+
+    def __init__(self, path: Path, power: int) -> None:
+        import onnx
+
+        self.onnx, self.power = onnx, power
+        self.graph = onnx.load(path).graph
+        self.held = {t.name: self.tensor(t) for t in self.graph.initializer}
+        for node in self.graph.node:
+            if node.op_type == "Constant":
+                self.held[node.output[0]] = self.tensor(node.attribute[0].t)
+
+    def tensor(self, t: Any) -> Any:
+        found = torch.from_numpy(self.onnx.numpy_helper.to_array(t).copy())
+        return found.double() if found.is_floating_point() else found
+
+    def size(self, name: str) -> Any:
+        return self.held[name].abs() ** self.power
+
+    def __call__(self, x: Any) -> Any:
+        made: dict[str, Any] = {self.graph.input[0].name: x}
+        for node in self.graph.node:
+            if node.op_type == "Constant":
+                continue
+            how = {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
+            given = [made.get(name) for name in node.input]
+            held = [name for name in node.input if name in self.held]
+            seen = [g for g in given if g is not None]
+            made[node.output[0]] = self.node(node, how, given[0], seen, held)
+        return made[self.graph.node[-1].input[0]]
+
+    def node(self, node: Any, how: Any, x: Any, seen: Any, held: list[str]) -> Any:
+        op = node.op_type
+        if op in ("Clip", "HardSigmoid") or not seen:
+            return None
+        if op in ("Relu", "Div", "Sigmoid"):  # a division by 6 ends each hard swish
+            return x
+        if op in ("Conv", "ConvTranspose"):
+            run = F.conv2d if op == "Conv" else F.conv_transpose2d
+            y0, x0, y1, x1 = how.get("pads", (0, 0, 0, 0))
+            assert (y0, x0) == (y1, x1)
+            how = {"stride": how["strides"], "padding": (y0, x0), "groups": how.get("group", 1)}
+            return run(x, self.size(node.input[1]), **how)
+        if op == "BatchNormalization":
+            gain, spread = self.held[node.input[1]], self.held[node.input[4]]
+            times = gain / (spread + how.get("epsilon", 1e-5)).sqrt()
+            return x * (times.abs() ** self.power)[:, None, None]
+        if op == "Mul":
+            return seen[0] * self.size(held[0]) if held else seen[0]
+        if op == "Add":
+            return sum(seen)
+        if op == "Concat":
+            return torch.cat(seen, 1)
+        if op == "GlobalAveragePool":
+            return None  # a gate's beginning
+        assert op == "Resize", op
+        scale = tuple(self.held[node.input[2]][2:].tolist())
+        assert how["mode"] == b"nearest"
+        return F.interpolate(x, scale_factor=scale, mode="nearest")
+
+
+@pytest.mark.parametrize("weights", POWERS)
+def test_the_whole_map_of_a_trained_detector(weights: str) -> None:
+    """Sixty-two trained convolutions, their scales and branches, against autograd."""
+    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("onnx")
+    from benchmarks.trained_probe import detector_path
+
+    path, shape, unit = detector_path(), (3, 64, 96), (30, 45)
+    module = OnnxMadeLinear(path, POWERS[weights])
+    wanted = gradients(module, torch.zeros(1, *shape, dtype=torch.float64), unit).mean(0).sum(0)
+    found = values_of(eg.importance(eg.from_onnx(path, shape[1:]), unit=unit, weights=weights))
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12 * wanted.max())
 
 
 def test_probe_of_a_linear_map() -> None:

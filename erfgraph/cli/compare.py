@@ -24,6 +24,7 @@ from erfgraph.gradient.statistics import STATISTICS
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import Network
 from erfgraph.sweeps import MEASURES, importance
+from erfgraph.weighting import SCALARS
 
 WITHOUT_OWN = "kaiming_fan_in"  # the initialisation of a network that names none
 PASSED = ("relu", "max_pool")
@@ -42,7 +43,7 @@ class Question:
         Where the network is a PyTorch module, that one, or the function that makes it.
     layer, unit : optional
         As given.
-    init, batchnorm : str
+    init, batchnorm, scalar : str
     """
 
     net: Network
@@ -51,6 +52,7 @@ class Question:
     unit: tuple[int, ...] | None
     init: str
     batchnorm: str
+    scalar: str
 
 
 def compare_command(
@@ -99,6 +101,12 @@ def compare_command(
     batchnorm: Annotated[
         str, typer.Option(help="Batch norms of both sides: identity (at initialisation) or batch.")
     ] = "identity",
+    scalar: Annotated[
+        str,
+        typer.Option(
+            help="What both sides differentiate: the sum of the unit's channels, or one channel."
+        ),
+    ] = "sum",
     seed: Annotated[int, typer.Option(help="Of the gradient's draws and of the bootstrap.")] = 0,
     passthrough: Annotated[
         list[str] | None,
@@ -125,10 +133,10 @@ def compare_command(
     not count. A total variation near the noise means that more samples would be needed to tell
     the two apart.
     """
-    _check_names(measure, against, scale, passthrough or ())
+    _check_names(measure, against, scale, scalar, passthrough or ())
     figure_path = check_target(output, o.FIGURES) if output else None
     data_path = check_target(save, (".npz", ".json")) if save else None
-    asked = _question(net, shape, channels, head, layer, unit, init, batchnorm)
+    asked = _question(net, shape, channels, head, layer, unit, init, batchnorm, scalar)
     options: dict[str, Any] = {"samples": samples, "until": until, "images": images}
     options["passthrough"] = tuple(passthrough or ())
     ready = None
@@ -159,11 +167,12 @@ def compare_command(
         text.print_written(figure_path, data_path)
 
 
-def _check_names(measure: str, against: str, scale: str, passthrough: Any) -> None:
+def _check_names(measure: str, against: str, scale: str, scalar: str, passthrough: Any) -> None:
     for kind, name, known in (
         ("measure", measure, MEASURES),
         ("--against", against, (*STATISTICS, *MEASURES)),
         ("scale", scale, SCALES),
+        ("scalar", scalar, SCALARS),
         *(("--passthrough", name, PASSED) for name in passthrough),
     ):
         if name not in known:
@@ -182,6 +191,7 @@ def _question(
     unit: str | None,
     init: str | None,
     batchnorm: str,
+    scalar: str,
 ) -> Question:
     """The network and, if it is one, the PyTorch module behind it; its code runs once."""
     found = loading.named(source)
@@ -193,14 +203,14 @@ def _question(
         net = loading.load(model, o.shape_of(shape), channels, head=head)
         module = found if loading.is_torch(model) else None
     rule = init or net.init or WITHOUT_OWN
-    return Question(net, module, layer, o.position_of(unit), rule, batchnorm)
+    return Question(net, module, layer, o.position_of(unit), rule, batchnorm, scalar)
 
 
 def _counted(asked: Question, measure: str) -> tuple[ImportanceMap, Cost]:
     """A measure of the graph, with its cost."""
     options: dict[str, Any] = {}
     if measure == "variance":
-        options = {"init": asked.init, "batchnorm": asked.batchnorm}
+        options = {"init": asked.init, "batchnorm": asked.batchnorm, "scalar": asked.scalar}
     # what is imported on use is not timed
     importance(loading.load("conv3"), measure=measure, **options)
     with o.progress(f"counting {measure} of {asked.net.name}") as advance:
@@ -235,6 +245,7 @@ def _prepared(
                     statistic=statistic,
                     init=asked.init if drawn else None,
                     batchnorm=asked.batchnorm,
+                    scalar=asked.scalar,
                     progress=advance,
                     **options,
                 )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 from typing import Any
+
+# the benchmarks, which are not installed; at the end, so that erfgraph is the installed one
+sys.path.append(str(Path(__file__).parents[1]))
 
 NEEDS = {
     "test_onnx_hostile.py": ("onnx",),

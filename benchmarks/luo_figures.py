@@ -17,7 +17,7 @@ COLOURS = ("#3b528b", "#d95f02", "#1b9e77")
 
 
 def note(imp: eg.ImportanceMap) -> str:
-    kurtosis = f"{imp.excess_kurtosis[0]:.2f}".replace("-", "−")
+    kurtosis = f"{round(imp.excess_kurtosis[0], 2) + 0.0:.2f}".replace("-", "−")
     return f"side {imp.erf().size:.1f}\nkurtosis {kurtosis}"
 
 

@@ -10,7 +10,7 @@ they are squared. A `Route` is a linear map, from the map at which numbers are u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -152,6 +152,14 @@ def scatters(a: AxisMap) -> bool:
     return int(axes.largest_sums(a)[0]) > 1
 
 
+def by_root(routes: Iterable[Route]) -> dict[int, list[Route]]:
+    """Routes of each root."""
+    found: dict[int, list[Route]] = {}
+    for route in routes:
+        found.setdefault(route.root, []).append(route)
+    return found
+
+
 def signature(routes: Sequence[Route]) -> tuple[Any, ...] | None:
     """What routes from one root are, up to a common factor; None where channels are rearranged.
 
@@ -168,10 +176,7 @@ def signature(routes: Sequence[Route]) -> tuple[Any, ...] | None:
 
 def stays_diagonal(routes: list[Route]) -> bool:
     """Whether numbers that arrive by these routes are uncorrelated at the map they reach."""
-    by_root: dict[int, list[Route]] = {}
-    for route in routes:
-        by_root.setdefault(route.root, []).append(route)
-    return all(_apart(group) for group in by_root.values())
+    return all(_apart(group) for group in by_root(routes).values())
 
 
 def _apart(routes: list[Route]) -> bool:

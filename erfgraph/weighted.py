@@ -26,16 +26,11 @@ from erfgraph.weighted_view import Weighed, uniform_view, variance_view, weighed
 from erfgraph.weighting import Weighting
 
 
-@dataclass(frozen=True)
-class WeightedNumbers(ScaledNumbers):
-    """Float64 scaled per map by a power of two, in either direction."""
-
-
 @lru_cache(maxsize=MOST_PLANS)
-def weighted_numbers(plan: Plan) -> WeightedNumbers:
+def weighted_numbers(plan: Plan) -> ScaledNumbers:
     """Scales that keep every map's numbers well inside the range of float64."""
     scales = {index: _scale(plan.bounds[index]) for index in plan.order}
-    return WeightedNumbers(np.float64, scales)
+    return ScaledNumbers(np.float64, scales)
 
 
 def _scale(log2: float) -> int:

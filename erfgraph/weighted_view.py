@@ -24,6 +24,7 @@ from erfgraph.params import Shape
 from erfgraph.routes import (
     Mask,
     Route,
+    by_root,
     channel_matrix,
     extended,
     root_route,
@@ -222,8 +223,7 @@ class _Build:
 
     def _join(self, routes: list[Route], m: FeatureMap) -> None:
         """Strands from roots to a map, mean squares of what leads there."""
-        by_root = _by_root(routes)
-        for root, group in by_root.items():
+        for root, group in by_root(routes).items():
             for s in squared(group, (self.nodes[root][1], m.channels)):
                 strand = Strand(m.index, (s.term,), s.mix, s.factor, s.gains)
                 self.pushes.setdefault(root, []).append(strand)
@@ -235,10 +235,10 @@ class _Build:
         the routes stay, from roots that have other channels. Not so where an activation's
         slopes differ from position to position.
         """
-        still = e.made != e.src and all(map(axes.is_identity, e.term)) and _draws(self.net, e)
-        groups = _by_root(whole)
+        one_tap = self.net.maps[e.made].op in DRAWN and all(map(axes.is_identity, e.term))
+        groups = by_root(whole)
         signatures = {root: signature(routes) for root, routes in groups.items()}
-        if not still or stays_diagonal(whole) or None in signatures.values():
+        if not one_tap or stays_diagonal(whole) or None in signatures.values():
             return False
         factor, gains = e.factor, None
         if forward is not None:
@@ -300,17 +300,6 @@ class _Build:
         if mask is not None:
             further = [replace(route, masks=(*route.masks, mask)) for route in further]
         self.routes.setdefault(e.src, []).extend(further)
-
-
-def _by_root(routes: Iterable[Route]) -> dict[int, list[Route]]:
-    found: dict[int, list[Route]] = {}
-    for route in routes:
-        found.setdefault(route.root, []).append(route)
-    return found
-
-
-def _draws(net: Network, e: Edge) -> bool:
-    return net.maps[e.made].op in DRAWN
 
 
 def _common(gains: np.ndarray, factor: float) -> tuple[float, np.ndarray | None]:

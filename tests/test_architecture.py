@@ -17,6 +17,7 @@ ROOT = Path(erfgraph.__file__).parent
 ORDER = [
     "version",
     "errors",
+    "extras",
     "files",
     "memory",
     "params",

@@ -12,7 +12,7 @@ import erfgraph as eg
 
 torch = pytest.importorskip("torch")
 
-from benchmarks import large_kernels, luo, luo_figures, panels  # noqa: E402
+from benchmarks import closeness, large_kernels, luo, luo_figures, panels  # noqa: E402
 
 SMALL = luo.Effort(channels=4, draws=6, depths=(2, 3, 4), growth=(3, 5, 8))
 
@@ -203,3 +203,17 @@ def test_the_figure_of_large_kernels():
     assert sides == [row.side for row in rows]
     without = large_kernels.figure(large_kernels.run(128, 0, ("resnet18",), ("slak",)))
     assert len([image for axes in without.axes for image in axes.images]) == 2
+
+
+def test_the_table_of_closeness(capsys):
+    closeness.main(["resnet18", "--size", "64", "--samples", "24", "--scalar", "channel"])
+    head, _, line = capsys.readouterr().out.strip().splitlines()
+    cells = dict(
+        zip(
+            *([c.strip() for c in text.strip("|").split("|")] for text in (head, line)),
+            strict=True,
+        )
+    )
+    assert (cells["network"], cells["draws"]) == ("resnet18", "24")
+    assert float(cells["ratio"]) < 1.5
+    assert float(cells["paths"]) > 2 * float(cells["noise"])  # counts are no mean squares here

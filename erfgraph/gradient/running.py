@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from erfgraph.counts import Counts
-from erfgraph.errors import InputError, MissingExtraError, unknown_name
+from erfgraph.errors import InputError, unknown_name
+from erfgraph.extras import torch_module
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.gradient import checkpoint, passthrough, weights
 from erfgraph.gradient.inputs import Inputs, inputs_of
@@ -170,7 +171,7 @@ def gradient_importance(
     >>> found.relative_error < 0.02
     True
     """
-    torch = _torch()
+    torch = torch_module()
     row = statistic_of(statistic)
     shape = _shape(input_shape)
     seed = _whole("seed", seed, 0)
@@ -291,16 +292,6 @@ def _result(
 
 
 # --- arguments ----------------------------------------------------------------------------
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            "PyTorch is not installed; pip install 'erfgraph[torch]'"
-        ) from error
-    return torch
 
 
 def _shape(given: Any) -> Shape:

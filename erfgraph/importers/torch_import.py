@@ -17,11 +17,11 @@ from typing import Any
 from erfgraph.errors import (
     ErfgraphError,
     InputError,
-    MissingExtraError,
     UnknownOperationError,
     excerpt,
     unknown_name,
 )
+from erfgraph.extras import torch_module
 from erfgraph.featuremap import input_shape as checked_shape
 from erfgraph.importers.rows import Row
 from erfgraph.importers.torch_fx import fallback
@@ -98,7 +98,7 @@ def from_torch(
     >>> [m.name for m in net.maps]
     ['input', '0']
     """
-    torch = _torch()
+    torch = torch_module()
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"module: got {type(module).__name__}, wanted a torch.nn.Module")
     channels, shape = _shape(input_shape)
@@ -132,16 +132,6 @@ def _check_stops(unmet: Iterable[str], modules: Mapping[str, Any]) -> None:
     for stop in unmet:
         if stop not in modules and ("." not in stop or stop.partition(".")[0] in first):
             raise unknown_name("stop_at", stop, filter(None, modules))
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            "PyTorch is not installed; pip install 'erfgraph[torch]'"
-        ) from error
-    return torch
 
 
 def _shape(given: Any) -> tuple[int, tuple[int, ...]]:

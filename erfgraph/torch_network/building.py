@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from erfgraph.errors import InputError, MissingExtraError
+from erfgraph.errors import InputError
+from erfgraph.extras import torch_module
 from erfgraph.featuremap import FeatureMap
 from erfgraph.initial import OWN, check_init
 from erfgraph.network import Network
@@ -83,12 +84,7 @@ def to_torch(
     >>> bool((found.values == counted.values).all())
     True
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            "PyTorch is not installed; pip install 'erfgraph[torch]'"
-        ) from error
+    torch = torch_module()
     from erfgraph.torch_network.module import TorchNetwork
 
     if not isinstance(net, Network):

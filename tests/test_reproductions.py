@@ -208,12 +208,9 @@ def test_the_figure_of_large_kernels():
 def test_the_table_of_closeness(capsys):
     closeness.main(["resnet18", "--size", "64", "--samples", "24", "--scalar", "channel"])
     head, _, line = capsys.readouterr().out.strip().splitlines()
-    cells = dict(
-        zip(
-            *([c.strip() for c in text.strip("|").split("|")] for text in (head, line)),
-            strict=True,
-        )
-    )
+    names, values = ([c.strip() for c in text.strip("|").split("|")] for text in (head, line))
+    cells = dict(zip(names, values, strict=True))
     assert (cells["network"], cells["draws"]) == ("resnet18", "24")
     assert float(cells["ratio"]) < 1.5
-    assert float(cells["paths"]) > 2 * float(cells["noise"])  # counts are no mean squares here
+    # counts are no mean squares here
+    assert float(cells["paths"]) > 1.2 * float(cells["variance"])

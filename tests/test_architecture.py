@@ -19,6 +19,7 @@ ORDER = [
     "errors",
     "extras",
     "files",
+    "pictures",
     "memory",
     "params",
     "theory",

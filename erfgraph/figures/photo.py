@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from erfgraph.errors import FileError, InputError
+from erfgraph.errors import InputError
+from erfgraph.pictures import opened
 
 LARGEST_PHOTO = 1600  # pixels of the longer side that are kept
 
@@ -20,24 +20,10 @@ def read_photo(path: Any) -> np.ndarray:
     FileError
         If the file cannot be read as an image.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                upright = ImageOps.exif_transpose(opened)
-                photo = upright.convert("RGB")
-    except FileNotFoundError:
-        raise FileError(f"{path}: cannot be read: No such file or directory") from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
-        raise FileError(f"{path}: cannot be read as an image: {error}") from None
+    with opened(path) as image:
+        photo = ImageOps.exif_transpose(image).convert("RGB")
     photo.thumbnail((LARGEST_PHOTO, LARGEST_PHOTO))
     return np.asarray(photo)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +12,7 @@ import numpy as np
 
 from erfgraph.errors import FileError, InputError, unknown_name
 from erfgraph.params import Shape
+from erfgraph.pictures import opened
 
 Draw = Callable[[np.random.Generator, Shape], np.ndarray]
 
@@ -158,11 +157,20 @@ def _check_shape(path: Path, got: Shape, wanted: Shape) -> None:
         )
 
 
+def _check_channels(path: Path, channels: int) -> None:
+    if channels not in MODES:
+        raise InputError(
+            f"images: {path} is an image file, and input_shape has {channels} channels, wanted "
+            "1, 3 or 4; give an array, or .npy files"
+        )
+
+
 def image_shape(path: Path, channels: int) -> Shape:
     """The shape that `read_image` would give, from the head of the file."""
     if path.suffix.lower() == ".npy":
         return tuple(_array_file(path, "r").shape)
-    with _opened(path, channels) as image:
+    _check_channels(path, channels)
+    with opened(path, "images: ") as image:
         turned = image.getexif().get(ORIENTATION, 1) >= 5
         columns, rows = image.size[::-1] if turned else image.size
     return channels, rows, columns
@@ -182,7 +190,8 @@ def read_image(path: Path, channels: int) -> np.ndarray:
         return np.asarray(_array_file(path, None))
     from PIL import ImageOps
 
-    with _opened(path, channels) as image:
+    _check_channels(path, channels)
+    with opened(path, "images: ") as image:
         upright = ImageOps.exif_transpose(image).convert(MODES[channels])
     pixels = np.asarray(upright, dtype=np.float64) / 255
     return np.moveaxis(pixels.reshape(*pixels.shape[:2], channels), -1, 0)
@@ -193,28 +202,3 @@ def _array_file(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
         return np.asarray(np.load(path, allow_pickle=False, mmap_mode=mmap_mode))
     except (OSError, ValueError, EOFError) as error:
         raise FileError(f"images: {path}: cannot be read as an array: {error}") from None
-
-
-@contextlib.contextmanager
-def _opened(path: Path, channels: int) -> Iterator[Any]:
-    """An image file, whose errors are ours."""
-    if channels not in MODES:
-        raise InputError(
-            f"images: {path} is an image file, and input_shape has {channels} channels, wanted "
-            "1, 3 or 4; give an array, or .npy files"
-        )
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                yield opened
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
-        raise FileError(f"images: {path}: cannot be read as an image: {error}") from None

@@ -88,13 +88,15 @@ KINDS: dict[str, Kind] = {
     "rms_norm": Kind(value=1.0, over="channels", centred=False),
     # a factor, such as layer scale
     "scale": Kind(value=1.0),
+    # the factor that a gate is at initialisation; a trained one depends on the input
+    "gate": Kind(value=0.5),
 }
 
 
 def gating(factor: tuple[Pass, ...]) -> Pass | None:
     """What multiplying by a gate is at initialisation: a half after a sigmoid, else nothing."""
     closes = bool(factor) and factor[-1].kind in ("sigmoid", "hardsigmoid")
-    return Pass("scale", 0.5) if closes else None
+    return Pass("gate", 0.5) if closes else None
 
 
 def passing(kind: Any, value: Any = None) -> Pass | None:

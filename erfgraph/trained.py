@@ -26,7 +26,7 @@ from erfgraph.fixed_weights import fixed_term
 from erfgraph.layers import Terms
 from erfgraph.network import Network
 from erfgraph.params import Shape
-from erfgraph.plan import Plan, compile_plan, kept
+from erfgraph.plan import Plan, compile_plan
 from erfgraph.view import Strand, View
 from erfgraph.weighted_view import needed
 
@@ -286,8 +286,6 @@ def _passed_scale(
     """What norms and scales multiply every channel by; None: nothing."""
     found: np.ndarray | None = None
     for p in passed:
-        if p.of in _gates(net):  # its value is that of a gate at initialisation
-            continue
         reader = net.scales.get(p.of)
         factor: Any = reader() if reader is not None else p.value if p.kind in _SCALING else None
         if factor is None:
@@ -301,16 +299,6 @@ def _passed_scale(
         values = _sizes(np.broadcast_to(held, (channels,)), power, f"{p.kind} {p.of!r}")
         found = values if found is None else found * values
     return found
-
-
-def _gates(net: Network) -> frozenset[str]:
-    """Keys of what gates return."""
-
-    def make() -> frozenset[str]:
-        named = zip(net.layers, net.results, strict=True)
-        return frozenset(key for layer, key in named if layer.op == "gate")
-
-    return kept(net, ("keys of gates", len(net.layers)), make)
 
 
 _SCALING = ("scale", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")

@@ -330,7 +330,7 @@ def test_a_gate_of_squeeze_and_excitation() -> None:
     assert read_through(net, gate.name) == [[("hardswish", None)], [("hardsigmoid", None)]]
     assert read_through(net, "1.layers.1") == [[("relu", None)]]
     closed = eg.from_torch(module, SHAPE)  # a gate that is not followed halves what passes
-    assert read_through(closed) == [[("hardswish", None), ("scale", 0.5)]]
+    assert read_through(closed) == [[("hardswish", None), ("gate", 0.5)]]
 
 
 class ConvNeXt(nn.Module):

@@ -237,7 +237,7 @@ READS: dict[str, dict[str, list[tuple[str, tuple[str, ...]]]]] = {
         "classifier.1": [("classifier.0.project.0", ACTIVE)],
     },
     "lraspp_mobilenet_v3_large": {
-        "classifier.resized": [("classifier.cbr.0", (*ACTIVE, "scale"))],
+        "classifier.resized": [("classifier.cbr.0", (*ACTIVE, "gate"))],
         "classifier.low_classifier": [("backbone.4.block.3.0", NORMED)],
     },
     "wavenet": {

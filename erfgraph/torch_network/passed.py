@@ -131,7 +131,7 @@ MAKERS: dict[str, Maker] = {
     "layer_norm": lambda site, v: LayerNorm(site.channels),
     "group_norm": _group_norm,
     "rms_norm": lambda site, v: RMSNorm(site.channels),
-    "scale": lambda site, v: Scale(site.channels, site.ndim, v),
+    **dict.fromkeys(("scale", "gate"), lambda site, v: Scale(site.channels, site.ndim, v)),
 }
 
 

@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_nothing(capsys, tmp_path, monkeypatch):
     def interrupted(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("erfgraph.cli.compare.compare", interrupted)
+    monkeypatch.setattr("erfgraph.compare", interrupted)
     target = tmp_path / "a.png"
     assert main(["compare", "conv3", "--against", "paths", "-o", str(target)]) == 130
     assert capsys.readouterr().out == ""

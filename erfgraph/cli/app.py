@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from erfgraph.cli.cells import cells_command, match_command
-from erfgraph.cli.centres import centres_command
-from erfgraph.cli.compare import compare_command
-from erfgraph.cli.coverage import coverage_command
-from erfgraph.cli.equal import equal_command
-from erfgraph.cli.graph import graph_command
-from erfgraph.cli.map import map_command
-from erfgraph.cli.scales import scales_command
-from erfgraph.cli.table import table_command
-from erfgraph.cli.verify import verify_command
-from erfgraph.cli.zoo import zoo_command
+from erfgraph.cli.lazy import LazyGroup, Row
 from erfgraph.version import __version__
 
 HELP = """Effective receptive fields of convolutional networks by path counting.
@@ -44,22 +32,72 @@ Examples:
     erfgraph zoo                           the architectures by name
 """
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "map": map_command,
-    "table": table_command,
-    "graph": graph_command,
-    "compare": compare_command,
-    "equal": equal_command,
-    "scales": scales_command,
-    "centres": centres_command,
-    "coverage": coverage_command,
-    "cells": cells_command,
-    "match": match_command,
-    "verify": verify_command,
-    "zoo": zoo_command,
+COMMANDS = {
+    "map": Row(
+        "erfgraph.cli.map:map_command",
+        "Importance map and ERF of a unit: numbers, figure (-o), data (--save).",
+    ),
+    "table": Row(
+        "erfgraph.cli.table:table_command",
+        "Receptive field of every feature map: size, stride, padding, centre.",
+    ),
+    "graph": Row(
+        "erfgraph.cli.graph:graph_command",
+        "The explicit graph: its size, drawn or exported (-o).",
+    ),
+    "compare": Row(
+        "erfgraph.cli.compare:compare_command",
+        "Path counting against gradient ERF: how far they agree, and what each costs.",
+    ),
+    "equal": Row(
+        "erfgraph.cli.equal:equal_command",
+        "Equal theoretical fields, different effective fields: several networks side by side.",
+    ),
+    "scales": Row(
+        "erfgraph.cli.scales:scales_command",
+        "Field sizes that a network's branches couple, and the share of paths behind each.",
+    ),
+    "centres": Row(
+        "erfgraph.cli.centres:centres_command",
+        "Centres of the units' receptive fields: their grid, its density, who is hit by it.",
+    ),
+    "coverage": Row(
+        "erfgraph.cli.coverage:coverage_command",
+        "Share of the image that each layer's centre unit sees, in theory and in effect.",
+    ),
+    "cells": Row(
+        "erfgraph.cli.cells:cells_command",
+        "Every cell of an output grid: its centre, theoretical and effective box.",
+    ),
+    "match": Row(
+        "erfgraph.cli.cells:match_command",
+        "Fields of several levels against the sizes of a data set's objects, per class.",
+    ),
+    "verify": Row(
+        "erfgraph.cli.verify:verify_command",
+        "Check the theory: every claim with what it expects, what was found, and how.",
+    ),
+    "zoo": Row("erfgraph.cli.zoo:zoo_command", "The architectures known by name."),
 }
 
-app = typer.Typer(name="erfgraph", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+# False, where typer takes None: a flag that is one already needs no pydantic to become one
+FLAGS = {"help": False, "install_completion": False, "show_completion": False}
+
+
+class Group(LazyGroup):
+    """All commands of erfgraph."""
+
+    rows = COMMANDS
+
+
+app = typer.Typer(
+    name="erfgraph",
+    help=HELP,
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"default_map": FLAGS},
+)
 
 
 def _version(wanted: bool) -> None:
@@ -75,13 +113,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def help_of(command: Callable[..., None]) -> str:
-    """A docstring with each paragraph on one line, as typer keeps a source's line breaks."""
-    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-for _name, _command in COMMANDS.items():
-    app.command(_name, help=help_of(_command))(_command)

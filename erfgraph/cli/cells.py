@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.erf import check_threshold
-from erfgraph.errors import InputError, unknown_name
+from erfgraph.errors import InputError
 from erfgraph.files import check_target
-from erfgraph.sweeps import MEASURES
 from erfgraph.tables import FORMATS
-from erfgraph.tasks.coco import read_coco
-from erfgraph.tasks.detection import Cell, Cells, cells
-from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
-from erfgraph.tasks.matching import match_objects
-from erfgraph.tasks.objects import RESIZES, SIZES
+
+if TYPE_CHECKING:
+    from erfgraph.tasks.detection import Cell
+    from erfgraph.tasks.match_results import ClassMatch
 
 
 def _check(form: str, measure: str, rule: str, threshold: float | None) -> None:
     o.check_form(form)
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
-    check_threshold(rule, threshold)
+    o.check_measure(measure)
+    o.check_rule(rule, threshold)
 
 
 def _print(form: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -76,7 +73,7 @@ def cells_command(
         photo = read_photo(image)
     made = o.network(net, shape, channels, head)
     with o.progress(f"cells of {made.name}") as advance:
-        found = cells(made, layer, rule, threshold, measure, progress=advance)
+        found = eg.cells(made, layer, rule, threshold, measure, progress=advance)
     if path:
         from erfgraph import figures
 
@@ -89,7 +86,7 @@ def cells_command(
         text.print_written(path)
 
 
-def cell_rows(found: Cells) -> tuple[list[str], list[list[str]]]:
+def cell_rows(found: eg.Cells) -> tuple[list[str], list[list[str]]]:
     """Header and lines of a table of cells."""
     header = ["cell", "centre", "field", "of the image", "ERF box", "ERF area", "ERF side"]
     return header, [_cell_row(cell) for cell in found]
@@ -164,10 +161,11 @@ def match_command(
     A level covers an object whose size lies within --fit times the side of the level's
     effective field.
     """
+    from erfgraph.tasks.objects import RESIZES, SIZES
+
     _check(form, measure, rule, threshold)
-    for kind, name, known in (("size", size, SIZES), ("resize", resize, RESIZES)):
-        if name not in known:
-            raise unknown_name(kind, name, known)
+    o.check_name("size", size, SIZES)
+    o.check_name("resize", resize, RESIZES)
     path = check_target(output, o.FIGURES) if output else None
     low_high = _numbers("--fit", fit)
     if len(low_high) != 2:
@@ -177,8 +175,8 @@ def match_command(
     for one in level:
         made._resolve(one, "level")  # before a large file is read
     with o.progress(f"reading {coco}") as advance:
-        objects = read_coco(coco, lenient, advance)
-    found = match_objects(
+        objects = eg.read_coco(coco, lenient, advance)
+    found = eg.match_objects(
         made,
         objects,
         level,
@@ -213,7 +211,7 @@ def _numbers(option: str, given: str) -> list[float]:
         raise InputError(f"{option}: got {given!r}, wanted numbers as 32,64") from None
 
 
-def match_rows(found: ObjectMatch) -> tuple[list[str], list[list[str]]]:
+def match_rows(found: eg.ObjectMatch) -> tuple[list[str], list[list[str]]]:
     """Header and lines of a table of classes: counts, sizes, share covered by each level."""
     names = [level.name for level in found.levels]
     header = ["class", "objects", "5%", "median", "95%", *names, "no level"]
@@ -231,7 +229,7 @@ def _class_row(one: ClassMatch) -> list[str]:
     return [name, str(one.count), *sizes, *shares]
 
 
-def print_levels(found: ObjectMatch) -> None:
+def print_levels(found: eg.ObjectMatch) -> None:
     """The levels' fields, and what a configuration says of them."""
     rows = []
     for level in found.levels:
@@ -262,7 +260,7 @@ def print_levels(found: ObjectMatch) -> None:
             print(f"stride of {one.level}: given {one.given:g}, the network's is {own}\n")
 
 
-def print_notes(found: ObjectMatch) -> None:
+def print_notes(found: eg.ObjectMatch) -> None:
     """Which sizes no level covers, and what was left out."""
     for gap in found.total.gaps:
         where = "above" if math.isinf(gap.below) else "below" if not gap.above else "between"

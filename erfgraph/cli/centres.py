@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from erfgraph.centre_grid import Centres, centre_grids
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
 from erfgraph.errors import InputError
@@ -47,6 +47,8 @@ def centres_command(
 
     The object lies wholly inside the image, every position of whole pixels equally likely.
     """
+    from erfgraph.centre_grid import centre_grids
+
     o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
     if image and path is None:
@@ -104,7 +106,7 @@ def size_of(extent: str | None, ndim: int) -> tuple[int, ...] | None:
     return sizes * ndim if len(sizes) == 1 else sizes
 
 
-def cells(grid: Centres, chance: float | None) -> list[str]:
+def cells(grid: eg.Centres, chance: float | None) -> list[str]:
     """One line of the table."""
     ends = [
         text.position([axis[at] for axis in grid.axes]) if math.prod(grid.shape) else ""

@@ -5,31 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from erfgraph import loading
-from erfgraph.agreement.compare import compare
-from erfgraph.agreement.cost import Cost, allocated, resident
-from erfgraph.agreement.numbers import NUMBERS
-from erfgraph.agreement.result import Comparison, Estimate
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
 from erfgraph.cli.map import SCALES
-from erfgraph.errors import InputError, unknown_name
+from erfgraph.errors import InputError
 from erfgraph.files import check_target, write_whole
-from erfgraph.gradient.statistics import STATISTICS
-from erfgraph.importance_map import ImportanceMap
-from erfgraph.network import Network
-from erfgraph.sweeps import MEASURES, importance
-from erfgraph.weighting import SCALARS
+
+if TYPE_CHECKING:
+    from erfgraph.agreement.result import Estimate
 
 WITHOUT_OWN = "kaiming_fan_in"  # the initialisation of a network that names none
 PASSED = ("relu", "max_pool")
-
-Run = Callable[[], ImportanceMap]
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ class Question:
     init, batchnorm, scalar : str
     """
 
-    net: Network
+    net: eg.Network
     module: Any
     layer: str | None
     unit: tuple[int, ...] | None
@@ -63,13 +54,13 @@ def compare_command(
     layer: o.Layer = None,
     unit: o.Unit = None,
     measure: Annotated[
-        str, typer.Option(help=f"What is compared: {', '.join(MEASURES)}.")
+        str, typer.Option(help="What is compared: paths, edges, uniform, variance.")
     ] = "variance",
     against: Annotated[
         str,
         typer.Option(
-            help=f"With what: a statistic of the gradient ({', '.join(STATISTICS)}), which needs "
-            "PyTorch, or another measure."
+            help="With what: a statistic of the gradient (mean_square, mean_abs, mean, median, "
+            "mean_relu), which needs PyTorch, or another measure."
         ),
     ] = "mean_square",
     samples: Annotated[
@@ -133,6 +124,8 @@ def compare_command(
     not count. A total variation near the noise means that more samples would be needed to tell
     the two apart.
     """
+    from erfgraph.gradient.statistics import STATISTICS
+
     _check_names(measure, against, scale, scalar, passthrough or ())
     figure_path = check_target(output, o.FIGURES) if output else None
     data_path = check_target(save, (".npz", ".json")) if save else None
@@ -148,7 +141,7 @@ def compare_command(
     b, cost_b = ready() if ready else _counted(asked, against)
     b = _same_unit(a, b)
     with o.progress("bootstrap") as advance:
-        found = compare(
+        found = eg.compare(
             a, b, bootstrap=bootstrap, seed=seed, costs=(cost_a, cost_b), progress=advance
         )
     document = _document(found, asked)
@@ -168,6 +161,10 @@ def compare_command(
 
 
 def _check_names(measure: str, against: str, scale: str, scalar: str, passthrough: Any) -> None:
+    from erfgraph.gradient.statistics import STATISTICS
+    from erfgraph.sweeps import MEASURES
+    from erfgraph.weighting import SCALARS
+
     for kind, name, known in (
         ("measure", measure, MEASURES),
         ("--against", against, (*STATISTICS, *MEASURES)),
@@ -175,8 +172,7 @@ def _check_names(measure: str, against: str, scale: str, scalar: str, passthroug
         ("scalar", scalar, SCALARS),
         *(("--passthrough", name, PASSED) for name in passthrough),
     ):
-        if name not in known:
-            raise unknown_name(kind, name, known)
+        o.check_name(kind, name, known)
 
 
 # --- the two sides ------------------------------------------------------------------------
@@ -194,28 +190,32 @@ def _question(
     scalar: str,
 ) -> Question:
     """The network and, if it is one, the PyTorch module behind it; its code runs once."""
+    from erfgraph import loading
+
     found = loading.named(source)
     module = None
     if found is None:
         net = o.network(source, shape, channels, head)
     else:
         model = loading.made(found, source)
-        net = loading.load(model, o.shape_of(shape), channels, head=head)
+        net = eg.load(model, o.shape_of(shape), channels, head=head)
         module = found if loading.is_torch(model) else None
     rule = init or net.init or WITHOUT_OWN
     return Question(net, module, layer, o.position_of(unit), rule, batchnorm, scalar)
 
 
-def _counted(asked: Question, measure: str) -> tuple[ImportanceMap, Cost]:
+def _counted(asked: Question, measure: str) -> tuple[eg.ImportanceMap, eg.Cost]:
     """A measure of the graph, with its cost."""
+    from erfgraph.agreement.cost import allocated
+
     options: dict[str, Any] = {}
     if measure == "variance":
         options = {"init": asked.init, "batchnorm": asked.batchnorm, "scalar": asked.scalar}
     # what is imported on use is not timed
-    importance(loading.load("conv3"), measure=measure, **options)
+    eg.importance(eg.load("conv3"), measure=measure, **options)
     with o.progress(f"counting {measure} of {asked.net.name}") as advance:
         return allocated(
-            lambda: importance(
+            lambda: eg.importance(
                 asked.net, asked.layer, asked.unit, measure, progress=advance, **options
             )
         )
@@ -223,18 +223,18 @@ def _counted(asked: Question, measure: str) -> tuple[ImportanceMap, Cost]:
 
 def _prepared(
     asked: Question, statistic: str, options: dict[str, Any]
-) -> Callable[[], tuple[ImportanceMap, Cost]]:
+) -> Callable[[], tuple[eg.ImportanceMap, eg.Cost]]:
     """The gradient's run, ready to be timed."""
+    from erfgraph.agreement.cost import resident
     from erfgraph.gradient.running import gradient_importance
-    from erfgraph.torch_network.building import to_torch
 
     module, layer = asked.module, asked.layer
     if module is None:
-        module, layer = to_torch(asked.net, stop=layer), None
+        module, layer = eg.to_torch(asked.net, stop=layer), None
     drawn = options["samples"] is not None or options["images"] is None
     shape = (asked.net.input.channels, *asked.net.input.shape)
 
-    def run() -> tuple[ImportanceMap, Cost]:
+    def run() -> tuple[eg.ImportanceMap, eg.Cost]:
         with o.progress(f"gradients of {asked.net.name}") as advance:
             return resident(
                 lambda: gradient_importance(
@@ -254,7 +254,7 @@ def _prepared(
     return run
 
 
-def _same_unit(a: ImportanceMap, b: ImportanceMap) -> ImportanceMap:
+def _same_unit(a: eg.ImportanceMap, b: eg.ImportanceMap) -> eg.ImportanceMap:
     """The second map under the first one's names: a module's own output has another.
 
     Raises
@@ -273,7 +273,7 @@ def _same_unit(a: ImportanceMap, b: ImportanceMap) -> ImportanceMap:
 # --- what is shown ------------------------------------------------------------------------
 
 
-def _document(found: Comparison, asked: Question) -> dict[str, Any]:
+def _document(found: eg.Comparison, asked: Question) -> dict[str, Any]:
     """The JSON document: what was compared, then all numbers."""
     a = found.a
     return {
@@ -287,8 +287,10 @@ def _document(found: Comparison, asked: Question) -> dict[str, Any]:
     }
 
 
-def save_arrays(path: Any, found: Comparison, document: dict[str, Any]) -> None:
+def save_arrays(path: Any, found: eg.Comparison, document: dict[str, Any]) -> None:
     """Write both maps' shares and the curve as ``.npz``: plain arrays and a JSON text."""
+    import numpy as np
+
     curve = found.curve
     with text.all_digits():
         about = json.dumps(document, allow_nan=False)
@@ -304,7 +306,7 @@ def save_arrays(path: Any, found: Comparison, document: dict[str, Any]) -> None:
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def _print(found: Comparison, asked: Question) -> None:
+def _print(found: eg.Comparison, asked: Question) -> None:
     """What each side is and took, then the numbers with their intervals."""
     a = found.a
     out = text.console()
@@ -327,7 +329,9 @@ def _print(found: Comparison, asked: Question) -> None:
         )
 
 
-def _side(letter: str, imp: ImportanceMap, cost: Cost | None, found: Comparison) -> list[str]:
+def _side(
+    letter: str, imp: eg.ImportanceMap, cost: eg.Cost | None, found: eg.Comparison
+) -> list[str]:
     samples = getattr(imp, "samples", 0)
     what = f"{letter}: {imp.measure}" + (f", {samples} samples" if samples else "")
     if skipped := getattr(imp, "skipped", 0):
@@ -346,8 +350,11 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 1 << 20 else f"{n_bytes / 2**10:.1f} KiB"
 
 
-def _rows(found: Comparison) -> list[list[str]]:
+def _rows(found: eg.Comparison) -> list[list[str]]:
     """A line each of the numbers; infinite ones say what lies outside."""
+    from erfgraph.agreement.numbers import NUMBERS
+    from erfgraph.agreement.result import Estimate
+
     rows = []
     for name, row in NUMBERS.items():
         values = getattr(found, name)

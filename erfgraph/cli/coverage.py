@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.erf import check_threshold
-from erfgraph.errors import unknown_name
 from erfgraph.files import check_target
-from erfgraph.sweeps import MEASURES
 from erfgraph.tables import FORMATS
-from erfgraph.tasks.classification import (
-    COVER,
-    COVER_EFFECTIVE,
-    Coverage,
-    LayerCoverage,
-    check_share,
-    coverage,
-)
+
+if TYPE_CHECKING:
+    from erfgraph.tasks.classification import LayerCoverage
 
 COLUMNS = ("feature map", "shape", "field", "smallest", "TRF", "TRF box", "ERF", "adds nothing")
 
@@ -37,10 +30,10 @@ def coverage_command(
     threshold: o.Threshold = None,
     cover: Annotated[
         float, typer.Option(help="Share of the image that the theoretical field's box must hold.")
-    ] = COVER,
+    ] = 1.0,
     cover_effective: Annotated[
         float, typer.Option(help="Share of the image that the effective field must hold.")
-    ] = COVER_EFFECTIVE,
+    ] = 0.9545,
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
@@ -51,10 +44,11 @@ def coverage_command(
     unproductive where the smallest field before it reaches the input's size and its own
     exceeds it, critical where its own exceeds it (Richter et al. 2021).
     """
+    from erfgraph.tasks.classification import check_share
+
     o.check_form(form)
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
-    check_threshold(rule, threshold)
+    o.check_measure(measure)
+    o.check_rule(rule, threshold)
     check_share("--cover", cover)
     check_share("--cover-effective", cover_effective)
     path = check_target(output, o.FIGURES) if output else None
@@ -63,7 +57,7 @@ def coverage_command(
         net = o.network(source, shape, channels, head)
         with o.progress(f"coverage of {net.name}") as advance:
             found.append(
-                coverage(
+                eg.coverage(
                     net,
                     measure,
                     rule,
@@ -93,7 +87,7 @@ def coverage_command(
     text.print_written(path)
 
 
-def side_by_side(found: Sequence[Coverage]) -> tuple[list[str], list[list[str]]]:
+def side_by_side(found: Sequence[eg.Coverage]) -> tuple[list[str], list[list[str]]]:
     """Header and lines of a table with one group of columns per network."""
     blank = [""] * len(COLUMNS)
     rows = [
@@ -134,7 +128,7 @@ def _flags(row: LayerCoverage) -> str:
     return ""
 
 
-def summary(one: Coverage) -> list[str]:
+def summary(one: eg.Coverage) -> list[str]:
     """What the table comes to, in words."""
     size = "×".join(map(str, one.input_shape))
     inputs = one.inputs

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.comparison import FieldComparison, FieldRow, equal_fields
-from erfgraph.erf import check_threshold
-from erfgraph.errors import InputError, unknown_name
+from erfgraph.errors import InputError
 from erfgraph.files import check_target
-from erfgraph.sweeps import MEASURES
 from erfgraph.tables import FORMATS
+
+if TYPE_CHECKING:
+    from erfgraph.comparison import FieldRow
 
 COLUMNS = (
     "network", "TRF", "inside", "ERF area", "ERF side", "of the TRF", "std", "isotropy",
@@ -44,15 +45,14 @@ def equal_command(
     excess over a Gaussian's.
     """
     o.check_form(form)
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
-    check_threshold(rule, threshold)
+    o.check_measure(measure)
+    o.check_rule(rule, threshold)
     path = check_target(output, o.FIGURES) if output else None
     if len(nets) < 2:
         raise InputError(f"NET: got {len(nets)} network, wanted two or more to compare")
     where = o.position_of(unit)
     made = [o.network(source, shape, channels, head) for source in nets]
-    found = equal_fields(made, layer, where, measure, rule, threshold, strict=strict)
+    found = eg.equal_fields(made, layer, where, measure, rule, threshold, strict=strict)
     if path:
         from erfgraph import figures
 
@@ -95,6 +95,6 @@ def _rounded(values: tuple[float, ...]) -> str:
     return texts[0] if len(set(texts)) == 1 else "×".join(texts)
 
 
-def _print_sizes(found: FieldComparison) -> None:
+def _print_sizes(found: eg.FieldComparison) -> None:
     if not found.equal:
         print("the theoretical fields differ in size")

@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.errors import InputError, unknown_name
-from erfgraph.explicit import Graph, graph, graph_size
+from erfgraph.errors import InputError
 from erfgraph.files import check_target
-from erfgraph.network import Network
-from erfgraph.sweeps import MEASURES
 
 EXPORTS = (".graphml", ".json")
 
@@ -49,8 +47,7 @@ def graph_command(
     ] = None,
 ) -> None:
     """The explicit graph: its size, drawn or exported (-o)."""
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
+    o.check_measure(measure)
     if max_edges is not None and max_edges < 0:
         raise InputError(f"--max-edges: got {max_edges}, wanted 0 or more")
     path = check_target(output, o.FIGURES + EXPORTS) if output else None
@@ -58,7 +55,7 @@ def graph_command(
         raise InputError("--from: goes with an export, -o with .graphml or .json")
     made = o.network(net, shape, channels, head)
     where, start = o.position_of(unit), o.position_of(source, "--from")
-    size = graph_size(made)
+    size = eg.graph_size(made)
     if sys.stderr.isatty():
         print(f"{size.n_units} units, at most {size.n_edges} edges", file=sys.stderr)
     if path and path.suffix.lower() in o.FIGURES:
@@ -68,7 +65,7 @@ def graph_command(
         figures.save_figure(drawn, path)
     built = None
     if as_json or path is None or path.suffix.lower() in EXPORTS:
-        built = graph(made, max_edges)
+        built = eg.graph(made, max_edges)
     if built is not None and path and path.suffix.lower() in EXPORTS:
         _export(built, made, layer, where, start, path)
     if as_json and built is not None:
@@ -79,7 +76,7 @@ def graph_command(
 
 
 def _export(
-    built: Graph, made: Network, layer: str | None, unit: Any, start: Any, path: Any
+    built: eg.Graph, made: eg.Network, layer: str | None, unit: Any, start: Any, path: Any
 ) -> None:
     if start is None:
         built.save(path)

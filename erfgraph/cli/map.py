@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.erf import check_threshold
-from erfgraph.errors import InputError, unknown_name
+from erfgraph.errors import InputError
 from erfgraph.files import check_target
-from erfgraph.importance_map import ImportanceMap
-from erfgraph.sweeps import MEASURES, importance
 
 SCALES = ("linear", "log", "power")
 
@@ -56,21 +54,20 @@ def map_command(
 
     Several networks are shown side by side.
     """
-    for kind, name, known in (("measure", measure, MEASURES), ("scale", scale, SCALES)):
-        if name not in known:
-            raise unknown_name(kind, name, known)
-    check_threshold(rule, threshold)
+    o.check_measure(measure)
+    o.check_name("scale", scale, SCALES)
+    o.check_rule(rule, threshold)
     figure_path = check_target(output, o.FIGURES) if output else None
     data_path = check_target(save, (".npz", ".json")) if save else None
     if data_path and len(nets) > 1:
         raise InputError(f"--save: takes one network, got {len(nets)}")
     where = o.position_of(unit)
-    maps: list[ImportanceMap] = []
+    maps: list[eg.ImportanceMap] = []
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"counting {measure} of {net.name}") as advance:
             maps.append(
-                importance(
+                eg.importance(
                     net,
                     layer,
                     where,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Any
 
 import typer
 
+import erfgraph as eg
 from erfgraph.errors import InputError, unknown_name
-from erfgraph.loading import load
-from erfgraph.network import Network
 from erfgraph.tables import FORMATS
 
 FIGURES = (".png", ".pdf", ".svg")
@@ -134,13 +133,32 @@ def position_of(text: str | None, option: str = "--unit") -> tuple[int, ...] | N
 
 def check_form(form: str) -> None:
     """Refuse a --format that there is not."""
-    if form not in ("text", *FORMATS):
-        raise unknown_name("format", form, ("text", *FORMATS))
+    check_name("format", form, ("text", *FORMATS))
 
 
-def network(text: str, shape: str | None, channels: int | None, head: bool) -> Network:
+def check_measure(measure: str) -> None:
+    """Refuse a --measure that there is not."""
+    from erfgraph.sweeps import MEASURES
+
+    check_name("measure", measure, MEASURES)
+
+
+def check_rule(rule: str, threshold: float | None) -> None:
+    """Refuse a --rule that there is not, and a --threshold that does not go with it."""
+    from erfgraph.erf import check_threshold
+
+    check_threshold(rule, threshold)
+
+
+def check_name(kind: str, name: str, known: Collection[str]) -> None:
+    """Refuse a name that is none of the known ones."""
+    if name not in known:
+        raise unknown_name(kind, name, known)
+
+
+def network(text: str, shape: str | None, channels: int | None, head: bool) -> eg.Network:
     """The network that a command was given."""
-    return load(text, shape_of(shape), channels, head=head)
+    return eg.load(text, shape_of(shape), channels, head=head)
 
 
 @contextlib.contextmanager

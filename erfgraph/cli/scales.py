@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.errors import unknown_name
 from erfgraph.files import check_target
-from erfgraph.network import Network
-from erfgraph.path_classes import By
-from erfgraph.scale_spectrum import BY, Size, Spectrum, spectrum
 from erfgraph.tables import FORMATS
-from erfgraph.tasks.segmentation import Checkerboard, Gridding, checkerboard, gridding
-from erfgraph.tasks.tiling import Halo, halo
+
+if TYPE_CHECKING:
+    from erfgraph.path_classes import By
+    from erfgraph.scale_spectrum import Size
 
 MOST_ROWS = 24  # of a table for people; others are summarised
 
@@ -49,14 +48,15 @@ def scales_command(
     positions, borders ignored. Below: holes in the field (dilated layers), uneven coverage
     (transposed layers), and how far tiles of a large image must overlap.
     """
-    if by not in BY:
-        raise unknown_name("--by", by, BY)
+    from erfgraph.scale_spectrum import BY
+
+    o.check_name("--by", by, BY)
     o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
     at = o.position_of(unit)
-    kind = cast(By, by)
+    kind = cast("By", by)
     made = [o.network(source, shape, channels, head) for source in nets]
-    found = [spectrum(net, layer, at, kind) for net in made]
+    found = [eg.spectrum(net, layer, at, kind) for net in made]
     if path:
         from erfgraph import figures
 
@@ -76,15 +76,15 @@ def scales_command(
     text.print_written(path)
 
 
-def _findings(net: Network, one: Spectrum) -> tuple[Gridding, Checkerboard, Halo]:
+def _findings(net: eg.Network, one: eg.Spectrum) -> tuple[eg.Gridding, eg.Checkerboard, eg.Halo]:
     return (
-        gridding(net, one.layer, one.unit),
-        checkerboard(net, one.layer, counts=False),
-        halo(net, one.layer),
+        eg.gridding(net, one.layer, one.unit),
+        eg.checkerboard(net, one.layer, counts=False),
+        eg.halo(net, one.layer),
     )
 
 
-def _document(net: Network, one: Spectrum) -> dict[str, Any]:
+def _document(net: eg.Network, one: eg.Spectrum) -> dict[str, Any]:
     holes, uneven, overlap = _findings(net, one)
     return {
         "network": net.name,
@@ -101,7 +101,7 @@ def _document(net: Network, one: Spectrum) -> dict[str, Any]:
 # --- tables ---------------------------------------------------------------------------------
 
 
-def whole_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
+def whole_table(one: eg.Spectrum) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the spectrum, a line each key, numbers in full."""
     rows = [
         [_key(key), str(ways), str(paths), f"{of_ways:.6g}", f"{of_paths:.6g}"]
@@ -117,7 +117,7 @@ def whole_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
     return [one.by, "sub-paths", "paths", "share of sub-paths", "share of paths"], rows
 
 
-def joint_table(found: Sequence[Spectrum]) -> tuple[list[str], list[list[str]]]:
+def joint_table(found: Sequence[eg.Spectrum]) -> tuple[list[str], list[list[str]]]:
     """The spectra of several networks below each other, the network in the first column."""
     tables = [whole_table(one) for one in found]
     if len(found) == 1:
@@ -130,7 +130,7 @@ def joint_table(found: Sequence[Spectrum]) -> tuple[list[str], list[list[str]]]:
     return ["network", *tables[0][0]], rows
 
 
-def short_table(one: Spectrum) -> tuple[list[str], list[list[str]]]:
+def short_table(one: eg.Spectrum) -> tuple[list[str], list[list[str]]]:
     """The same for people: neighbouring keys in one line where there are many."""
     groups = _grouped(one.keys)
     total_ways, total_paths = one.total_subpaths, one.total_paths
@@ -181,7 +181,7 @@ def _share(part: int, total: int) -> str:
 # --- words ----------------------------------------------------------------------------------
 
 
-def _print(net: Network, one: Spectrum) -> None:
+def _print(net: eg.Network, one: eg.Spectrum) -> None:
     size = "×".join(map(str, one.input_shape))
     print(f"{net.name or 'network'}, input {size}, unit {text.position(one.unit)} of {one.layer}")
     text.print_table(*short_table(one))
@@ -190,7 +190,9 @@ def _print(net: Network, one: Spectrum) -> None:
         print(line)
 
 
-def summary(one: Spectrum, holes: Gridding, uneven: Checkerboard, overlap: Halo) -> list[str]:
+def summary(
+    one: eg.Spectrum, holes: eg.Gridding, uneven: eg.Checkerboard, overlap: eg.Halo
+) -> list[str]:
     """What the table comes to, in words."""
     n = len(one.keys)
     noun = ("field size" if one.by == "size" else "depth") + ("s" if n != 1 else "")
@@ -204,7 +206,7 @@ def summary(one: Spectrum, holes: Gridding, uneven: Checkerboard, overlap: Halo)
     return [*lines, _holes(holes), _unevenness(uneven), *_overlap(overlap)]
 
 
-def _holes(found: Gridding) -> str:
+def _holes(found: eg.Gridding) -> str:
     if found.box is None:
         return "holes: no path leads to the unit"
     said = f"holes: {found.holes} of {found.units} units in the field's box have no path"
@@ -216,13 +218,13 @@ def _holes(found: Gridding) -> str:
     return f"{said}; they repeat every {_each(found.period)}"
 
 
-def _unevenness(found: Checkerboard) -> str:
+def _unevenness(found: eg.Checkerboard) -> str:
     if not found.contrast:
         return "paths into units: even away from the border"
     return f"paths into units: uneven, contrast {found.contrast:.3f}, period {_each(found.period)}"
 
 
-def _overlap(found: Halo) -> list[str]:
+def _overlap(found: eg.Halo) -> list[str]:
     lines = []
     if any(v is not None for v in found.before):
         pairs = [

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from erfgraph.arithmetic import ReceptiveField, receptive_field, receptive_fields
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
-from erfgraph.network import Network
 from erfgraph.tables import FORMATS
 
 COLUMNS = ("feature map", "shape", "size", "stride", "padding", "start", "aligned")
@@ -37,7 +36,8 @@ def table_command(
     o.check_form(form)
     made = [o.network(source, shape, channels, head) for source in nets]
     found = [
-        receptive_fields(net) if layer is None else [receptive_field(net, layer)] for net in made
+        eg.receptive_fields(net) if layer is None else [eg.receptive_field(net, layer)]
+        for net in made
     ]
     if as_json:
         documents = [_document(net, rows) for net, rows in zip(made, found, strict=True)]
@@ -51,7 +51,7 @@ def table_command(
         print(FORMATS[form](header, rows), end="")
 
 
-def _document(net: Network, rows: Sequence[ReceptiveField]) -> dict[str, Any]:
+def _document(net: eg.Network, rows: Sequence[eg.ReceptiveField]) -> dict[str, Any]:
     return {
         "network": net.name,
         "input_shape": list(net.input.shape),
@@ -60,7 +60,7 @@ def _document(net: Network, rows: Sequence[ReceptiveField]) -> dict[str, Any]:
 
 
 def side_by_side(
-    found: Sequence[Sequence[ReceptiveField]],
+    found: Sequence[Sequence[eg.ReceptiveField]],
 ) -> tuple[list[str], list[list[str]]]:
     """Header and lines of a table with one group of columns per network."""
     header = list(COLUMNS) * len(found)
@@ -72,7 +72,7 @@ def side_by_side(
     return header, rows
 
 
-def cells(rf: ReceptiveField) -> list[str]:
+def cells(rf: eg.ReceptiveField) -> list[str]:
     """One line of the table."""
     return [
         rf.name,
@@ -91,7 +91,7 @@ def _per_axis(values: Sequence[int | float | Fraction]) -> str:
     return texts[0] if len(set(texts)) == 1 else "×".join(texts)
 
 
-def _print_misaligned(found: Sequence[Sequence[ReceptiveField]]) -> None:
+def _print_misaligned(found: Sequence[Sequence[eg.ReceptiveField]]) -> None:
     seen = dict.fromkeys(m for rows in found for row in rows for m in row.misaligned)
     for m in seen:
         branches = ", ".join(

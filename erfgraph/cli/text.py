@@ -11,11 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from erfgraph.erf import ERF
-from erfgraph.explicit import Graph, graph_size
+import erfgraph as eg
 from erfgraph.files import write_whole
-from erfgraph.importance_map import ImportanceMap
-from erfgraph.network import Network
 
 PIPE_WIDTH = 200  # a pipe has no width; rows should not be folded there
 MOST_VALUES = 40  # a map of so many units is shown in full
@@ -84,7 +81,7 @@ def print_table(
     console().print(made)
 
 
-def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
+def print_maps(maps: Sequence[eg.ImportanceMap], fields: Sequence[eg.ERF]) -> None:
     """Numbers of one or more maps, one column each."""
     made = table("", *(str(m.network or "network") for m in maps))
     rows: dict[str, list[str]] = {}
@@ -100,7 +97,7 @@ def print_maps(maps: Sequence[ImportanceMap], fields: Sequence[ERF]) -> None:
             out.print(f"{m.network}: " + " ".join(map(str, m.values.tolist())), soft_wrap=True)
 
 
-def _rows(m: ImportanceMap, field: ERF) -> dict[str, str]:
+def _rows(m: eg.ImportanceMap, field: eg.ERF) -> dict[str, str]:
     scale = m.log10_scale
     size = " x ".join(map(str, m.trf.size))
     counted = f"channel {m.measure}" if m.channels == "count" else m.measure
@@ -122,7 +119,7 @@ def _rows(m: ImportanceMap, field: ERF) -> dict[str, str]:
     }
 
 
-def print_graph(net: Network, built: Graph | None) -> None:
+def print_graph(net: eg.Network, built: eg.Graph | None) -> None:
     """Size of a graph, map by map."""
     made = table("feature map", "shape", "units", "reads", "edges in")
     for m in net.maps:
@@ -145,7 +142,7 @@ def print_graph(net: Network, built: Graph | None) -> None:
         held = built.n_bytes / max(built.n_edges, 1)
         out.print(f"{built.n_units} units, {built.n_edges} edges, {held:.1f} bytes an edge")
     else:
-        size = graph_size(net)
+        size = eg.graph_size(net)
         out.print(f"{size.n_units} units, at most {size.n_edges} edges")
 
 

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+import erfgraph as eg
 from erfgraph.cli import options as o
 from erfgraph.cli import text
 from erfgraph.errors import InputError
 from erfgraph.files import check_target, write_whole
 from erfgraph.tables import FORMATS
-from erfgraph.verification import Verification, runner, verify
-from erfgraph.verification.nouns import COLUMNS, SHORT
 
 FAILED = 1  # exit status where a check fails
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
@@ -73,7 +72,7 @@ def verify_command(
         raise InputError("--input, --channels, --head: got one without a NET that it is for")
     made = [o.network(source, shape, channels, head) for source in sources]
     with o.progress("checks") as progress:
-        found = verify(quick, only or None, made, seed, progress, torch=not no_torch)
+        found = eg.verify(quick, only or None, made, seed, progress, torch=not no_torch)
     if path is not None:
         _write(path, found)
     if as_json:
@@ -87,7 +86,7 @@ def verify_command(
         raise typer.Exit(FAILED)
 
 
-def _write(path: Path, found: Verification) -> None:
+def _write(path: Path, found: eg.Verification) -> None:
     kind = SUFFIXES[path.suffix.lower()]
     if kind == "json":
         text.write_json(path, found.to_dict())
@@ -96,7 +95,9 @@ def _write(path: Path, found: Verification) -> None:
         write_whole(path, lambda file: file.write(data))
 
 
-def _print(found: Verification) -> None:
+def _print(found: eg.Verification) -> None:
+    from erfgraph.verification.nouns import SHORT
+
     header, rows = found.table()
     text.print_table(
         [header[i] for i in SHORT],
@@ -107,7 +108,7 @@ def _print(found: Verification) -> None:
         print(line)
 
 
-def _notes(found: Verification) -> list[str]:
+def _notes(found: eg.Verification) -> list[str]:
     """What failed, what was left out, and how many passed."""
     lines = [f"FAILS: {row.title}, {row.how}: {row.claim} {row.detail}" for row in found.failed]
     reasons = dict.fromkeys(row.reason for row in found.left_out)
@@ -121,6 +122,9 @@ def _notes(found: Verification) -> list[str]:
 
 
 def _print_claims(only: list[str] | None, form: str, as_json: bool) -> None:
+    from erfgraph.verification import runner
+    from erfgraph.verification.nouns import COLUMNS
+
     claims = runner.chosen(only or None)
     if as_json:
         text.print_json(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +41,8 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     FileError
         If the system refuses.
     """
+    import tempfile  # brings random and hashlib along
+
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:

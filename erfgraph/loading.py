@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from erfgraph import netfile, notation, zoo
+from erfgraph import notation
 from erfgraph.errors import ErfgraphError, FileError, InputError, excerpt, unknown_name
 from erfgraph.network import Network, PerAxis
 from erfgraph.shortest import shortest_input
@@ -21,6 +21,7 @@ CHANNELS = 3  # of an input that the source says nothing about
 # what people have models in, and what to do instead: to read them would run what they hold, or
 # they hold weights without a network
 MODEL_FILES = (".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".pb", ".tflite")
+_NAME = re.compile(r"\w+")
 _ATTRIBUTE = re.compile(r"(?P<module>[\w.]+|.+\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
@@ -64,7 +65,7 @@ def load(
     >>> load("conv3s2p1 res(conv3p1)*8").input.shape
     (36,)
     """
-    if head and not (isinstance(source, str) and source in zoo.ZOO):
+    if head and not (isinstance(source, str) and _in_zoo(source)):
         raise InputError(f"head: got {head!r} for {source!r}; only networks of the zoo have one")
     if _is_model(source):
         return _as_given(source, input_shape, channels, type(source).__name__)
@@ -73,22 +74,14 @@ def load(
             f"source: got {excerpt(repr(source))}, wanted a name, a notation, a file or a model"
         )
     text = os.fsdecode(source)
-    if text in zoo.ZOO:
-        return zoo.build(text, input_shape, channels, head)
-    suffix = Path(text).suffix.lower()
-    if suffix == ".onnx":
-        if not Path(text).is_file():
-            raise FileError(f"{text}: cannot be read: No such file or directory")
-        from erfgraph.importers.onnx_import import from_onnx
+    if _in_zoo(text):
+        from erfgraph import zoo
 
-        return from_onnx(text, input_shape, channels=channels)
-    if suffix in MODEL_FILES:
-        raise FileError(
-            f"{text}: {suffix} files are not read, as that could run what they hold; wanted "
-            f".onnx or {' or '.join(netfile.SUFFIXES)}, or file.py:attribute that makes the model"
-        )
-    if suffix in netfile.SUFFIXES:
-        return netfile.load_file(text, input_shape, channels)
+        return zoo.build(text, input_shape, channels, head)
+    if suffix := Path(text).suffix.lower():
+        from_file = _from_file(text, suffix, input_shape, channels)
+        if from_file is not None:
+            return from_file
     if match := _ATTRIBUTE.fullmatch(text):
         found = made(_look_up(match["module"], match["attribute"]), text)
         return _as_given(found, input_shape, channels, text)
@@ -96,6 +89,8 @@ def load(
         net = notation.parse(text)
     except ErfgraphError:
         if re.fullmatch(r"[\w.-]+", text) and not text.startswith(tuple(notation.WORDS)):
+            from erfgraph import zoo
+
             raise unknown_name(
                 "network", text, zoo.ZOO, where=" (no zoo name, notation or file)"
             ) from None
@@ -104,6 +99,33 @@ def load(
     return notation.build(
         net, shape, CHANNELS if channels is None else channels, " ".join(text.split())
     )
+
+
+def _from_file(text: str, suffix: str, shape: Any, channels: int | None) -> Network | None:
+    """The network that a file holds; None if it is no file by its suffix."""
+    from erfgraph import netfile
+
+    if suffix == ".onnx":
+        if not Path(text).is_file():
+            raise FileError(f"{text}: cannot be read: No such file or directory")
+        from erfgraph.importers.onnx_import import from_onnx
+
+        return from_onnx(text, shape, channels=channels)
+    if suffix in MODEL_FILES:
+        raise FileError(
+            f"{text}: {suffix} files are not read, as that could run what they hold; wanted "
+            f".onnx or {' or '.join(netfile.SUFFIXES)}, or file.py:attribute that makes the model"
+        )
+    return netfile.load_file(text, shape, channels) if suffix in netfile.SUFFIXES else None
+
+
+def _in_zoo(text: str) -> bool:
+    """Whether a text names a network of the zoo, which is not imported for any other text."""
+    if not _NAME.fullmatch(text) or notation.reads(text):  # no name reads as a notation
+        return False
+    from erfgraph import zoo
+
+    return text in zoo.ZOO
 
 
 def named(text: str) -> Any:
@@ -200,8 +222,9 @@ def _as_given(found: Any, shape: Any, channels: int | None, what: str) -> Networ
         )
     if shape is None and channels is None:
         return found
-    document = found.to_dict()
-    return netfile.build(document, shape, channels)
+    from erfgraph import netfile
+
+    return netfile.build(found.to_dict(), shape, channels)
 
 
 def _from_module(module: Any, shape: Any, channels: int | None, what: str) -> Network:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erfgraph.description import MOST_MAPS
-from erfgraph.errors import InputError, LayerError, SizeError, excerpt, unknown_name
+from erfgraph.errors import ErfgraphError, InputError, LayerError, SizeError, excerpt, unknown_name
 from erfgraph.network import FeatureMap, Network
 
 DEEPEST = 64  # nested groups
@@ -119,6 +119,21 @@ def parse(text: str) -> Net:
     if (size := n_layers(net)) > MOST_MAPS:
         raise SizeError(f"notation: it has {size} layers, wanted at most {MOST_MAPS}")
     return net
+
+
+def reads(text: str) -> bool:
+    """Whether a text is of this notation.
+
+    Examples
+    --------
+    >>> reads("conv3p1"), reads("resnet50")
+    (True, False)
+    """
+    try:
+        parse(text)
+    except ErfgraphError:
+        return False
+    return True
 
 
 Tokens = list[tuple[str, int]]

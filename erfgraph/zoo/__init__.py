@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from erfgraph.arithmetic import receptive_field
 from erfgraph.errors import unknown_name
 from erfgraph.network import Network, PerAxis
 from erfgraph.zoo.architecture import Architecture
@@ -20,14 +19,47 @@ from erfgraph.zoo.architecture import Architecture
 WEIGHTED = ("conv", "conv_transpose", "linear", "attention")  # layers that depth counts
 
 
-def _rows() -> Iterator[Architecture]:
-    """The rows of every module of this package that has a table of them."""
-    for found in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{found.name}")
-        yield from getattr(module, "ARCHITECTURES", ())
+def _shared(a: str, b: str) -> int:
+    """How many characters two names share from the start."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((i for i, (one, other) in pairs if one != other), min(len(a), len(b)))
 
 
-ZOO: dict[str, Architecture] = {row.name: row for row in _rows()}
+class Zoo(Mapping[str, Architecture]):
+    """The rows of this package's modules by name; a module is imported when it is needed.
+
+    Examples
+    --------
+    >>> ZOO["resnet18"].channels, "resnet19" in ZOO
+    (3, False)
+    """
+
+    def __init__(self) -> None:
+        self.modules = [found.name for found in pkgutil.iter_modules(__path__)]
+        self.rows: dict[str, dict[str, Architecture]] = {}  # of the modules that were imported
+
+    def _of(self, module: str) -> dict[str, Architecture]:
+        if module not in self.rows:
+            found = getattr(importlib.import_module(f"{__name__}.{module}"), "ARCHITECTURES", ())
+            self.rows[module] = {row.name: row for row in found}
+        return self.rows[module]
+
+    def __getitem__(self, name: str) -> Architecture:
+        # a name mostly begins as that of its module does; where it does not, all are searched
+        for module in sorted(self.modules, key=lambda m: -_shared(m, name)):
+            if name in (rows := self._of(module)):
+                return rows[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        for module in self.modules:
+            yield from self._of(module)
+
+    def __len__(self) -> int:
+        return sum(len(self._of(module)) for module in self.modules)
+
+
+ZOO = Zoo()
 
 
 def build(
@@ -135,6 +167,8 @@ def _field(net: Network) -> tuple[Sequence[int], Sequence[float]]:
     )
     key = (net.output.index, geometry)
     if key not in _FIELDS:
+        from erfgraph.arithmetic import receptive_field
+
         found = receptive_field(net).to_dict()
         _FIELDS[key] = found["size"], found["stride"]
     return _FIELDS[key]

@@ -1,1 +1,1 @@
-"""Benchmarks: an asv suite (`bench_*.py`) and `python -m benchmarks.table`."""
+"""Benchmarks: the speed table (`python -m benchmarks.table`), an asv suite, reproductions."""

@@ -1,146 +1,133 @@
 """Print speed as ratios, every pair measured side by side in one run, as Markdown.
 
-Run from the repository's root: ``python -m benchmarks.table [--quick]``. Each pair is timed
-in turn, A B A B …, and the median of the ratios is what counts. With ``--check`` the exit
-status is 1 if a goal is missed.
+Run from the repository's root: ``python -m benchmarks.table [--quick] [-o FILE]``. Each pair is
+timed in turn, A B A B …, and the median over the rounds is what counts. A missed goal is said
+in its line; with ``--check`` the exit status is 1 as well, if one is missed by more than
+``--slack`` times.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import os
+import platform
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import metadata, util
+from pathlib import Path
 
-import scipy.sparse as sp
+from benchmarks.rows import chains, graphs, processes, sweeps
+from benchmarks.timing import FULL, QUICK, Effort, Fact, Line, Row, line
+from erfgraph.files import write_whole
 
-import erfgraph as eg
-from erfgraph import axes
-from erfgraph.explicit import graph
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: how much longer `slow` takes than `fast`, and the goal for that."""
-
-    work: str
-    against: str
-    fast: Callable[[], object]
-    slow: Callable[[], object]
-    goal: float
-    at_least: bool = True  # else at most
+HEAD = ("work", "time", "against", "time", "found", "goal")
+PACKAGES = ("numpy", "scipy", "torch")
 
 
-def seconds(call: Callable[[], object], least: float) -> float:
-    """Time of one call, averaged over as many as take `least` seconds."""
-    n, start = 0, time.perf_counter()
-    while True:
-        call()
-        n += 1
-        if (spent := time.perf_counter() - start) >= least:
-            return spent / n
+# --- what is measured ---------------------------------------------------------------------
 
 
-def ratio(row: Row, rounds: int, least: float) -> float:
-    row.fast(), row.slow()
-    return statistics.median(
-        seconds(row.slow, least) / seconds(row.fast, least) for _ in range(rounds)
-    )
-
-
-def mapped(name: str, size: int, exact: bool) -> Callable[[], object]:
-    net = eg.load(name, (size, size))
-    return lambda: eg.importance(net, exact=exact)
-
-
-def peer_rows(quick: bool) -> list[Row]:
-    try:
-        import torch
-
-        from benchmarks import peers
-    except ImportError:
-        print("torch is not installed: rows against PyTorch are left out", file=sys.stderr)
+def gradient_rows() -> Sequence[Row]:
+    """The rows against PyTorch on two threads, none where it is not installed."""
+    if util.find_spec("torch") is None:
         return []
-    torch.set_num_threads(2)
-    model = peers.resnet50()
-    return [
-        Row(
-            f"ResNet-50 path map, {size}²",
-            "one input-gradient sample in PyTorch",
-            mapped("resnet50", size, exact=False),
-            lambda size=size: peers.gradient_sample(model, size),
-            goal,
-        )
-        for size, goal in ((224, 100), (1024, 1000))[: 1 if quick else 2]
+    import torch
+
+    from benchmarks import peers
+    from benchmarks.rows import gradients
+
+    torch.set_num_threads(peers.THREADS)
+    return gradients.rows()
+
+
+THEMES: dict[str, Callable[[], Sequence[Row | Fact]]] = {
+    "gradients": gradient_rows,
+    "sweeps": sweeps.rows,
+    "graphs": graphs.rows,
+    "chains": chains.rows,
+    "processes": processes.rows,
+}
+
+
+def lines(themes: Iterable[str], quick: bool, effort: Effort) -> Iterator[Line]:
+    """Measure theme after theme."""
+    for theme in themes:
+        yield from (line(row, effort) for row in THEMES[theme]() if not (quick and row.long))
+
+
+# --- Markdown -----------------------------------------------------------------------------
+
+
+def cells(*texts: str) -> str:
+    return "| " + " | ".join(texts) + " |"
+
+
+def markdown(found: Line) -> str:
+    goal = f"**missed:** {found.goal}" if found.met is False else found.goal
+    took = found.took, found.against, found.against_took, found.found
+    return cells(found.work, *took, goal)
+
+
+def summary(found: Sequence[Line]) -> str:
+    """How many goals are met, and which are not."""
+    goals = [row for row in found if row.met is not None]
+    missed = [f"{row.work} ({row.found})" for row in goals if not row.met]
+    met = f"{len(goals) - len(missed)} of {len(goals)} goals are met"
+    return f"{met}; missed: {'; '.join(missed)}." if missed else f"{met}."
+
+
+def processor() -> str:
+    """What the system calls its processor."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    names = [at.partition(":")[2].strip() for at in text.splitlines() if "model name" in at]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine() -> str:
+    """Processor, versions and threads, in one sentence."""
+    versions = [
+        f"{name} {metadata.version(name)}"
+        if util.find_spec(name)
+        else f"no {name}, so rows against it are left out"
+        for name in PACKAGES
     ]
+    parts = [f"{os.cpu_count()} × {processor()}", f"Python {platform.python_version()}", *versions]
+    return f"Measured on {', '.join(parts)}; PyTorch on two threads."
 
 
-def kron_blocks(net: eg.Network) -> object:
-    return [
-        sp.kron(*(axes.matrix(axes.transpose(a)) for a in term), format="csr")
-        for m in net.maps
-        for link in m.links
-        for term in link.terms
-    ]
+# --- command ------------------------------------------------------------------------------
 
 
-def rows(quick: bool) -> list[Row]:
-    vgg = eg.load("vgg16")
-    return [
-        *peer_rows(quick),
-        *(
-            Row(
-                f"{name} path map, 224², float64",
-                "the same in exact integers",
-                mapped(name, 224, exact=False),
-                mapped(name, 224, exact=True),
-                10,
-                at_least=False,
-            )
-            for name in ("resnet50", "resnet152")
-        ),
-        *(
-            Row(
-                "resnet50 path map, 512²",
-                f"the same at {size}²",
-                mapped("resnet50", 512, exact=False),
-                mapped("resnet50", size, exact=False),
-                1.5,
-                at_least=False,
-            )
-            for size in (1024, 4096)
-        ),
-        Row(
-            "explicit graph of VGG-16, 224²",
-            "scipy.sparse.kron layer by layer",
-            lambda: graph(vgg),
-            lambda: kron_blocks(vgg),
-            1.0,
-        ),
-    ]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, no 1024² gradient")
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("themes", nargs="*", metavar="THEME", help=", ".join(THEMES))
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing that is long")
     parser.add_argument("--check", action="store_true", help="exit status 1 on a missed goal")
-    options = parser.parse_args()
-    quick = options.quick
-    missed = 0
-    print("| work | against | ratio | goal |\n|---|---|---|---|")
-    for row in rows(quick):
-        found = ratio(row, 3 if quick else 7, 0.02 if quick else 0.1)
-        met = found >= row.goal if row.at_least else found <= row.goal
-        missed += not met
-        goal = f"at {'least' if row.at_least else 'most'} {row.goal:g}"
-        print(f"| {row.work} | {row.against} | {found:.3g} | {goal}{'' if met else ' MISSED'} |")
-    g = graph(eg.load("vgg16"))
-    held = g.n_bytes / g.n_edges
-    missed += held > 16
-    print(f"| explicit graph of VGG-16, 224² | bytes an edge | {held:.3g} | at most 16 |")
-    return 1 if missed and options.check else 0
+    parser.add_argument(
+        "--slack", type=float, default=1.0, help="how many times a goal may be missed by"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="file for the table")
+    options = parser.parse_args(arguments)
+    if unknown := [theme for theme in options.themes if theme not in THEMES]:
+        parser.error(f"no theme {unknown[0]!r}; there are {', '.join(THEMES)}")
+    text, found = [cells(*HEAD), "|" + "---|" * len(HEAD)], []
+    print(*text, sep="\n", flush=True)
+    for row in lines(options.themes or THEMES, options.quick, QUICK if options.quick else FULL):
+        found.append(row)
+        text.append(markdown(row))
+        print(text[-1], flush=True)
+    below = ["", summary(found), "", machine()]
+    print(*below, sep="\n")
+    if options.output:
+        whole = "\n".join([*text, *below, ""])
+        write_whole(options.output, lambda file: file.write(whole.encode()))
+    failed = any(row.met is False and row.excess > options.slack for row in found)
+    return 1 if failed and options.check else 0
 
 
 if __name__ == "__main__":

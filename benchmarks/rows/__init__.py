@@ -1,0 +1,1 @@
+"""The rows of the speed table, a module for each theme."""

@@ -33,10 +33,10 @@ def scipy_blocks(graph: Graph) -> Blocks:
 
 
 def graphblas_blocks(graph: Graph) -> Blocks:
-    """The same as GraphBLAS matrices."""
+    """The same as GraphBLAS matrices, a row for every target: what it hands to its sources."""
     import graphblas as gb
 
-    return [(u, v, gb.io.from_scipy_sparse(block)) for u, v, block in scipy_blocks(graph)]
+    return [(u, v, gb.io.from_scipy_sparse(b.T.tocsr())) for u, v, b in scipy_blocks(graph)]
 
 
 def scipy_paths(graph: Graph, blocks: Blocks, unit: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def scipy_paths(graph: Graph, blocks: Blocks, unit: int) -> np.ndarray:
 
 
 def graphblas_paths(graph: Graph, blocks: Blocks, unit: int) -> np.ndarray:
-    """As `scipy_paths`, by products in GraphBLAS of a matrix and a sparse vector."""
+    """As `scipy_paths`, by products in GraphBLAS of a sparse vector and a matrix."""
     import graphblas as gb
 
     sizes = np.diff(graph.offsets)
@@ -58,7 +58,7 @@ def graphblas_paths(graph: Graph, blocks: Blocks, unit: int) -> np.ndarray:
     for source, target, block in _downwards(blocks):
         if target in held:
             into = held.setdefault(source, gb.Vector(gb.dtypes.FP64, size=int(sizes[source])))
-            into(gb.binary.plus) << gb.semiring.plus_times(block @ held[target])
+            into(gb.binary.plus) << gb.semiring.plus_times(held[target] @ block)
     return held[0].to_dense(fill_value=0.0)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import erfgraph as eg
-from benchmarks import graph_peers, suite, table, timing
+from benchmarks import floor, graph_peers, suite, table, timing
 from benchmarks.rows import chains, graphs
 from benchmarks.timing import Fact, Row, Work
 
@@ -245,6 +245,22 @@ def test_the_chains_totals_are_known(chain: chains.Chain) -> None:
         assert eg.importance(net).total == chain.total(depth)
         approximate = eg.importance(net, exact=False)
         assert math.isclose(approximate.total, chain.total(depth), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("source", "shape", "shapes"),
+    [
+        ("conv3*2", None, [(1,)] * 3 + [(3,)] * 3),
+        ("conv3 conv1", None, [(1,)] * 3),  # what is copied once needs no addition
+        ("add( | )", (4, 4), [(1, 1)]),  # the second copy is added to the first
+        ("conv5x3", (9, 9), [(1, 1)] * 5 + [(5, 1)] * 3),
+        ("conv3p1 res(conv3p1)", (9,), [(1,)] * 3 + [(3,)] * 3),  # the skip comes first
+    ],
+)
+def test_the_least_of_a_sweep(
+    source: str, shape: tuple[int, ...] | None, shapes: list[tuple[int, ...]]
+) -> None:
+    assert sorted(floor.additions(eg.load(source, shape))) == sorted(shapes)
 
 
 # --- the suite ----------------------------------------------------------------------------

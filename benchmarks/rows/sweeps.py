@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 
 import erfgraph as eg
+from benchmarks import floor
 from benchmarks.timing import Row, Work, anew, calls
 
 SIDE = 7  # of the last map of ResNet-50 at 224²
@@ -36,6 +37,13 @@ def written(name: str) -> Work:
         f"{NAMES[name]}, 224², the same written out as an array of Python integers",
         calls(lambda: eg.importance(net).values),
     )
+
+
+def least(name: str, size: int = 224) -> Row:
+    """A map against its additions and nothing else, to see what the rest costs."""
+    shapes = floor.additions(eg.load(name, (size, size)))
+    alone = f"its {len(shapes)} additions of arrays alone, each a call of NumPy"
+    return Row(single(name, size), Work(alone, calls(floor.call_by_call(shapes))), "as long")
 
 
 # --- many maps ----------------------------------------------------------------------------
@@ -83,6 +91,9 @@ def unit_rows() -> list[Row]:
 
 def rows() -> list[Row]:
     return [
+        least("resnet50"),
+        least("resnet50", 1024),
+        least("resnet152"),
         *(
             Row(
                 single(name, exact=True),

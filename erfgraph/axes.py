@@ -186,15 +186,8 @@ def clip(
         first2, stop2 = _inside(src, src_step, count, src_lo, src_hi)
         first, stop = max(first, first2), min(stop, stop2)
         if first < stop:
-            kept.append(
-                Run(
-                    out + first * out_step,
-                    out_step,
-                    src + first * src_step,
-                    src_step,
-                    stop - first,
-                )
-            )
+            start, source = out + first * out_step, src + first * src_step
+            kept.append(Run(start, out_step, source, src_step, stop - first))
     return kept
 
 
@@ -287,17 +280,23 @@ def hull(axis: AxisMap, window: Window) -> Window | None:
             return None
         srcs = axis.srcs[first:stop]
         return (int(srcs.min()), int(srcs.max()) + 1)
-    ends = [e for r in clip(axis, window) for e in (r.src, r.src + (r.length - 1) * r.src_step)]
-    return (min(ends), max(ends) + 1) if ends else None
+    return _ends(clip(axis, window))
 
 
-def reads_padding(axis: AxisMap, window: Window) -> bool:
-    """Whether a unit of the output window has a tap that lands outside the input."""
+def reach(axis: AxisMap, window: Window) -> tuple[Window | None, bool]:
+    """The hull of what an output window reads, and whether a tap of it lands on padding."""
     if not isinstance(axis, Taps):
-        return False
-    anywhere = (-(1 << 62), 1 << 62)
-    taps = sum(run.length for run in clip(axis, window, anywhere))
-    return taps != sum(run.length for run in clip(axis, window))
+        return hull(axis, window), False
+    ends = _ends(clip(axis, window, (-(1 << 62), 1 << 62)))
+    if ends is None or (ends[0] >= 0 and ends[1] <= axis.n_in):
+        return ends, False
+    return hull(axis, window), True
+
+
+def _ends(runs: Sequence[Run]) -> Window | None:
+    """The window of inputs from the first to the last that runs read."""
+    ends = [e for r in runs for e in (r.src, r.src + (r.length - 1) * r.src_step)]
+    return (min(ends), max(ends) + 1) if ends else None
 
 
 def row_sums(axis: AxisMap) -> np.ndarray:

@@ -38,6 +38,8 @@ def is_int(value: Any) -> bool:
 
 def per_axis(field: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
     """One integer per axis, from one for all or from a sequence of them."""
+    if type(value) is int and value >= least:  # as nearly always
+        return (value,) * ndim
     values = value if isinstance(value, list | tuple) else (value,) * ndim
     if len(values) != ndim or not all(is_int(v) and v >= least for v in values):
         raise bad(field, value, f"an integer >= {least}, or {ndim} of them (one per axis)")
@@ -46,6 +48,8 @@ def per_axis(field: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
 
 def per_side(field: str, value: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     """A (before, after) pair per axis, from one number, one per axis, or the pairs."""
+    if type(value) is int and value >= 0:
+        return ((value, value),) * ndim
     values = value if isinstance(value, list | tuple) else (value,) * ndim
     pairs = [tuple(v) if isinstance(v, list | tuple) else (v, v) for v in values]
     if len(pairs) != ndim or not all(

@@ -104,8 +104,8 @@ def _field(made: Network, unit: int | None = None) -> tuple[int, bool]:
             continue
         for link in m.links:
             for (axis,) in link.terms:
-                whole = whole and not axes.reads_padding(axis, windows[m.index])
-                reach = axes.hull(axis, windows[m.index])
+                reach, padded = axes.reach(axis, windows[m.index])
+                whole = whole and not padded
                 if reach is not None:
                     known = windows.get(link.src, reach)
                     windows[link.src] = (min(known[0], reach[0]), max(known[1], reach[1]))

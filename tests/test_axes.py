@@ -143,14 +143,14 @@ def test_clip_keeps_what_lies_in_both_windows(axis, data):
 
 @patient
 @given(taps(), st.data())
-def test_reads_padding_where_a_tap_falls_outside(axis, data):
+def test_reach_is_the_hull_and_whether_a_tap_falls_outside(axis, data):
     lo, hi = data.draw(st.sampled_from(windows(axis.n_out)))
     outside = any(
         lo <= r.out + j * r.out_step < hi and not 0 <= r.src + j * r.src_step < axis.n_in
         for r in axis.runs
         for j in range(r.length)
     )
-    assert axes.reads_padding(axis, (lo, hi)) == outside
+    assert axes.reach(axis, (lo, hi)) == (axes.hull(axis, (lo, hi)), outside)
 
 
 @pytest.mark.parametrize("name", AXES)

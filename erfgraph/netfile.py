@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ SUFFIXES = (".toml", ".json", ".yaml", ".yml")
 # --- schema -------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
+@cache
 def schema() -> Any:
     """The type of a network file: a msgspec struct with a tagged union of layers."""
     rows = []
@@ -172,7 +172,6 @@ def build(document: Any, shape: Any = None, channels: int | None = None) -> Netw
 
 def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: Any) -> FeatureMap:
     op = type(layer).__struct_config__.tag
-    method = getattr(Network, op)
     inputs = [layer.inputs] if isinstance(layer.inputs, str) else layer.inputs
     for j, name in enumerate(inputs or ()):
         if name not in network:
@@ -183,8 +182,7 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
                     "stands before it, so that there are no cycles"
                 )
             raise InputError(f"{at}: {unknown_name('layer', name, network.names)}")
-    signature = inspect.signature(method).parameters
-    wanted = sum(key in signature for key in ("x", "factor"))
+    wanted = _n_inputs(op)
     given = inputs if inputs is not None else [before.key]
     if wanted and len(given) != wanted:
         raise InputError(f"{where}.inputs: got {len(given)}, {op} wants {wanted}")
@@ -205,6 +203,13 @@ def _add(network: Network, before: FeatureMap, layer: Any, where: str, later: An
             where, problem = f"{where}.{field}", rest
         raise LayerError(f"{where}: {problem}") from None
     return added
+
+
+@cache
+def _n_inputs(op: str) -> int:
+    """How many maps a layer reads; 0 where any number will do."""
+    parameters = inspect.signature(getattr(Network, op)).parameters
+    return sum(key in parameters for key in ("x", "factor"))
 
 
 def _located(error: msgspec.ValidationError, document: Any) -> InputError:

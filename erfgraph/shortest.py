@@ -45,8 +45,9 @@ def shortest_input(net: Net) -> tuple[int, ...]:
                 "shortest: give the input's shape (--input)"
             )
     ndim = n_axes(net)
-    shape = [_shortest_length(_on_axis(net, axis, ndim)) for axis in range(ndim)]
-    lengths = [n for n in shape if n is not None]
+    by_axis = [_on_axis(net, axis, ndim) for axis in range(ndim)]
+    found = {one: _shortest_length(one) for one in dict.fromkeys(by_axis)}  # axes are often equal
+    lengths = [n for one in by_axis if (n := found[one]) is not None]
     if len(lengths) < ndim:
         build(net, (LONGEST_INPUT,) * ndim)  # raises what is wrong with it
         raise InputError(
@@ -63,11 +64,12 @@ def _shortest_length(net: Net) -> int | None:
     """
     strides = min(_factor(net, "stride"), LONGEST_INPUT)
     tries = max(LEAST_TRIES, MOST_LAYERS // n_layers(net))
-    long = (_build(net, n) for n in islice(_long_inputs(strides), tries))
-    made = next((m for m in long if m is not None and _field(m)[1]), None)
-    if made is None:
+    long = (m for n in islice(_long_inputs(strides), tries) if (m := _build(net, n)) is not None)
+    fields = ((m, *_field(m)) for m in long)
+    found = next(((m, size) for m, size, whole in fields if whole), None)
+    if found is None:
         return None
-    for n in islice(count(_least_field(net, made, strides)), tries):
+    for n in islice(count(_least_field(net, *found, strides)), tries):
         shorter = _build(net, n)
         if shorter is not None and _field(shorter)[1]:
             return n
@@ -113,14 +115,15 @@ def _field(made: Network, unit: int | None = None) -> tuple[int, bool]:
     return stop - start, whole
 
 
-def _least_field(net: Net, made: Network, strides: int) -> int:
-    """No input that is shorter than this holds a whole field."""
+def _least_field(net: Net, made: Network, least: int, strides: int) -> int:
+    """No input that is shorter than this holds a whole field; `least` is the centre unit's."""
     # beside layers that upsample, neighbouring units have fields of different sizes
     phases, units = _factor(net, "scale"), made.output.shape[0]
     if phases > min(units, MOST_OFFSETS):
         return 1
     first = min(max(units // 2 - phases // 2, 0), units - phases)
-    least = min(_field(made, first + i)[0] for i in range(phases))
+    beside = (unit for unit in range(first, first + phases) if unit != units // 2)
+    least = min([least, *(_field(made, unit)[0] for unit in beside)])
     # "same" pads by the input's remainder, which can move branches apart
     if any(value == "same" for leaf in _leaves(net) for _, value in leaf.params):
         least -= 2 * (strides - 1)

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from erfgraph.netfile import save_file as save_network
     from erfgraph.network import FeatureMap, Network
     from erfgraph.scale_spectrum import Spectrum, spectrum
-    from erfgraph.sweeps import importance, importances, influence
+    from erfgraph.sweeps import importance, importances, influence, unit_importances
     from erfgraph.tasks.classification import Coverage, coverage, input_range
     from erfgraph.tasks.coco import read_coco
     from erfgraph.tasks.detection import Cells, cells
@@ -145,6 +145,7 @@ _HOMES = {
     "save_network": "netfile",
     "spectrum": "scale_spectrum",
     "to_torch": "torch_network.building",
+    "unit_importances": "sweeps",
     "verify": "verification",
 }
 _RENAMED = {"save_network": "save_file"}
@@ -214,6 +215,7 @@ __all__ = [
     "spectrum",
     "theory",
     "to_torch",
+    "unit_importances",
     "verify",
 ]
 

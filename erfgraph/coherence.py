@@ -29,8 +29,10 @@ from erfgraph.forward import Forward
 from erfgraph.layers import Term
 from erfgraph.moments import SMALLEST, gaussian
 from erfgraph.network import Network
+from erfgraph.number_types import FLOAT64
 from erfgraph.params import Shape
-from erfgraph.plan import Numbers, Plan, compile_plan, run
+from erfgraph.plan import Plan, compile_plan
+from erfgraph.running import run
 from erfgraph.view import Strand, View
 from erfgraph.weighting import Edge
 
@@ -137,7 +139,7 @@ def common_squares(
     plan = build.plan(top, unit)
     first = np.zeros((2, *plan.extents[plan.start]))
     first[0] = 1.0
-    found = run(plan, Numbers(np.float64), plan.order, seed=first)
+    found = run(plan, FLOAT64, plan.order, seed=first, once=True)
     return {i: build.squares(plan, found, handles) for i, handles in build.of_map.items()}
 
 

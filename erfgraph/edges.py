@@ -14,7 +14,6 @@ forward cone of i, for every i at once:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,10 @@ from erfgraph.axes import Window
 from erfgraph.counts import Counts
 from erfgraph.layers import Terms
 from erfgraph.network import Network
+from erfgraph.number_types import BOOL, INT64, batch_of
 from erfgraph.paths import reach
-from erfgraph.plan import Numbers, Plan, compile_plan, plan_for, run
+from erfgraph.plan import Plan, compile_plan, plan_for
+from erfgraph.running import run
 from erfgraph.view import Strand, View, view
 
 LANE_BYTES = 1 << 27  # what the lanes of one batch of forward cones may take
@@ -103,7 +104,7 @@ def _outgoing(plan: Plan, src: int, dst: int, terms: Terms, reaching: np.ndarray
     patterns = tuple(tuple(axes.once(a) for a in term) for term in terms)
     seen = View(plan.shapes, {dst: (Strand(src, patterns),), src: ()}, (dst, src))
     single = compile_plan(seen, dst, plan.windows[dst])
-    found = run(single, Numbers(np.int64), [src], seed=reaching.astype(np.int64)[None])
+    found = run(single, INT64, [src], seed=reaching.astype(np.int64)[None], once=True)
     whole = np.zeros(plan.extents[src], dtype=np.int64)
     if src in found:
         place = tuple(
@@ -229,14 +230,6 @@ def _by_products(
 # --- the general way ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Lanes(Numbers):
-    n_lanes: int
-
-    def lanes(self, index: int) -> int:
-        return self.n_lanes
-
-
 def _by_lanes(
     net: Network,
     plan: Plan,
@@ -249,12 +242,14 @@ def _by_lanes(
     forward = compile_plan(view(net, "forward", stop, plan.start), stop, plan.windows[stop])
     units = sum(int(np.prod(forward.extents[i])) for i in forward.order)
     batch = max(1, min(n_units, LANE_BYTES // units))
+    lanes = batch_of(BOOL, batch)
     total = np.zeros(n_units, dtype=np.int64)
     for first in range(0, n_units, batch):
         members = np.arange(first, min(first + batch, n_units))
         seed = np.zeros((len(members), n_units), dtype=bool)
         seed[np.arange(len(members)), members] = True
-        lanes = _Lanes(bool, len(members))
+        if len(members) != lanes.number:
+            lanes = batch_of(BOOL, len(members))
         reached = run(forward, lanes, forward.order, seed.reshape(-1, *plan.extents[stop]))
         for index, values in reached.items():
             if index in leading:

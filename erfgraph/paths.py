@@ -8,7 +8,7 @@ scaled by a power of two. Nothing is left to luck, and nothing overflows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,11 +18,13 @@ from erfgraph import wide
 from erfgraph.channels import Channels
 from erfgraph.counts import LARGEST_INT64, Counts, float_scale
 from erfgraph.errors import SizeError
-from erfgraph.plan import MOST_PLANS, Numbers, Plan, run
+from erfgraph.number_types import BOOL, INT64, Numbers
+from erfgraph.plan import MOST_PLANS, Plan
+from erfgraph.running import run
 from erfgraph.wide import Wide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WideNumbers(Numbers):
     """Counts as limbs, with carries where a bound asks for them."""
 
@@ -33,11 +35,11 @@ class WideNumbers(Numbers):
         """Limbs of a map."""
         return self.n_limbs[index]
 
-    def ready(self, index: int, values: np.ndarray) -> np.ndarray:
+    def settle(self, index: int) -> Callable[[np.ndarray], None] | None:
         """Carry, if what is pushed on might pass 2**63 otherwise."""
-        if index in self.carries:
-            wide.carry(_by_limbs(values, self.n_limbs[index]))
-        return values
+        if index not in self.carries:
+            return None
+        return lambda values: wide.carry(_by_limbs(values, self.n_limbs[index]))
 
 
 def _by_limbs(values: np.ndarray, n_limbs: int) -> np.ndarray:
@@ -51,9 +53,9 @@ def wide_numbers(plan: Plan) -> WideNumbers:
     largest = dict.fromkeys(plan.order, 0)  # bound on the limbs of a map
     largest[plan.start] = max(plan.seeds)
     carries = set()
+    gains = _gains(plan)
     for index in plan.order:
-        pushes = plan.pushes[index]
-        most = max((p.gain * plan.inflow[p.target] for p in pushes), default=0)
+        pushes, most = plan.pushes[index], gains[index]
         if largest[index] * most > wide.LIMB_LIMIT:
             carries.add(index)
             largest[index] = wide.MASK
@@ -68,16 +70,31 @@ def wide_numbers(plan: Plan) -> WideNumbers:
     return WideNumbers(np.int64, lanes, frozenset(carries))
 
 
-@dataclass(frozen=True)
+def _gains(plan: Plan) -> dict[int, int]:
+    """For every map, the most by which its numbers grow until they can be carried again.
+
+    A map that only copies another's numbers cannot do so better than that one, whose memory it
+    shares: carried there, all that read the numbers gain.
+    """
+    gains: dict[int, int] = {}
+    for index in reversed(plan.order):
+        gains[index] = 0
+        for p in plan.pushes[index]:
+            copied = p.gain == plan.inflow[p.target] == 1
+            grown = gains[p.target] if copied else p.gain * plan.inflow[p.target]
+            gains[index] = max(gains[index], grown, 1)
+    return gains
+
+
+@dataclass(frozen=True, eq=False)
 class ScaledNumbers(Numbers):
     """Float64 scaled per map by a power of two."""
 
     scales: dict[int, int]
 
-    def fit(self, source: int, target: int, values: np.ndarray) -> np.ndarray:
-        """Numbers of one map in the scale of another."""
-        change = self.scales[source] - self.scales[target]
-        return np.ldexp(values, change) if change else values
+    def shift(self, source: int, target: int) -> int:
+        """From the scale of one map to that of another."""
+        return self.scales[source] - self.scales[target]
 
 
 @lru_cache(maxsize=MOST_PLANS)
@@ -111,35 +128,66 @@ def count(
     dict of int to Counts
         Without the maps that no path reaches.
     """
-    keep = {index for index in keep if index in plan.windows}
-    sizes = {index: np.ones(1, dtype=np.int64) for index in keep}
-    if plan.classes is not None:
-        views = views or {}
-        sizes = {index: plan.classes[index].sizes(views.get(index)) for index in keep}
-        keep = {index for index in keep if sizes[index].any()}
+    sizes = sizes_of(plan, keep, views)
+    numbers = numbers_for(plan, exact, sizes)
+    found = run(plan, numbers, sizes)
+    lost = [index for index in found if support_is_lost(numbers, index)]
+    where = run(plan, BOOL, lost) if lost else {}
+    made: dict[object, Counts] = {}
+    counts = {}
+    for index, values in found.items():
+        # maps that share an array share counts, unless they differ in the channels asked for
+        key = id(values) if sizes[index] is None else (index,)
+        if key not in made:
+            made[key] = finished(numbers, index, values, sizes[index], where.get(index))
+        counts[index] = made[key]
+    return counts
+
+
+Sizes = Mapping[int, np.ndarray | None]
+
+
+def sizes_of(
+    plan: Plan, keep: Iterable[int], views: Mapping[int, Channels | None] | None = None
+) -> Sizes:
+    """Of every wanted map that is reached, the channels of each class; None: collapsed."""
+    if plan.classes is None:
+        return dict.fromkeys(i for i in keep if i in plan.windows)
+    views = views or {}
+    every = {i: plan.classes[i].sizes(views.get(i)) for i in keep if i in plan.windows}
+    return {i: n for i, n in every.items() if n.any()}
+
+
+def numbers_for(plan: Plan, exact: bool, sizes: Sizes) -> Numbers:
+    """The number type that the bounds ask for."""
     if not exact:
-        numbers = scaled_numbers(plan)
-        found = run(plan, numbers, keep)
-        scaled = {index for index in found if numbers.scales[index]}
-        where = run(plan, Numbers(bool), scaled) if scaled else {}
-        return {
-            i: Counts(
-                summed(values[None], sizes[i])[0],
-                numbers.scales[i],
-                np.any(where[i][sizes[i] > 0], axis=0) if i in where else None,
-            )
-            for i, values in found.items()
-        }
-    most = [plan.bounds[i] * int(sizes[i].max()) for i in keep]
-    if max([*plan.bounds.values(), *most]) <= LARGEST_INT64:
-        found = run(plan, Numbers(np.int64), keep)
-        return {i: Counts(summed(values[None], sizes[i])[0]) for i, values in found.items()}
-    limbs = wide_numbers(plan)
-    found = run(plan, limbs, keep)
-    return {
-        i: Counts(narrow(_wide_sum(_by_limbs(values, limbs.lanes(i)), sizes[i])))
-        for i, values in found.items()
-    }
+        return scaled_numbers(plan)
+    sums = [plan.bounds[i] * int(n.max()) for i, n in sizes.items() if n is not None]
+    return INT64 if max([plan.most, *sums]) <= LARGEST_INT64 else wide_numbers(plan)
+
+
+def support_is_lost(numbers: Numbers, index: int) -> bool:
+    """Whether rounding may have lost where paths lead at all."""
+    return isinstance(numbers, ScaledNumbers) and numbers.scales[index] != 0
+
+
+def finished(
+    numbers: Numbers,
+    index: int,
+    values: np.ndarray,
+    sizes: np.ndarray | None,
+    where: np.ndarray | None = None,
+) -> Counts:
+    """The counts of a map from the numbers that a sweep leaves, shape (lanes, *window)."""
+    if isinstance(numbers, WideNumbers):
+        if sizes is not None:
+            values = _wide_sum(_by_limbs(values, numbers.lanes(index)), sizes)
+        return Counts(narrow(values))
+    held = values[0] if sizes is None else summed(values[None], sizes)[0]
+    if where is not None:
+        where = np.any(where if sizes is None else where[sizes > 0], axis=0)
+    scale = numbers.scales[index] if isinstance(numbers, ScaledNumbers) else 0
+    return Counts(held, scale, where)
 
 
 def summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -150,18 +198,18 @@ def summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _wide_sum(limbs: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The same of wide integers: limbs of their own, carried, with one more for the carries."""
+    """The same of wide integers: limbs of their own, with one more for the carries."""
     if int(limbs.max()) * int(sizes.sum()) > wide.LIMB_LIMIT:
         limbs = limbs.copy()
         wide.carry(limbs)
     total = np.zeros((len(limbs) + 1, *limbs.shape[2:]), dtype=np.int64)
     total[:-1] = summed(limbs, sizes)
-    wide.carry(total)
     return total
 
 
 def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
-    """Finished counts from carried limbs: int64 if even the largest fits, else wide."""
+    """Finished counts from limbs, which are carried: int64 if even the largest fits, else wide."""
+    wide.carry(limbs)
     while len(limbs) > 1 and not limbs[-1].any():
         limbs = limbs[:-1]
     if len(limbs) == 1:
@@ -173,4 +221,4 @@ def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
 
 def reach(plan: Plan, keep: Iterable[int]) -> dict[int, np.ndarray]:
     """Where paths lead at all: a bool array on the window of every kept map."""
-    return {i: values[0] for i, values in run(plan, Numbers(bool), keep).items()}
+    return {i: values[0] for i, values in run(plan, BOOL, keep).items()}

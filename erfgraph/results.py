@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from erfgraph.channels import Channels
@@ -41,6 +43,29 @@ def map_of(
         counts=counts,
         channels=channels,
     )
+
+
+def maps_of(
+    net: Network,
+    top: FeatureMap,
+    unit: Shape,
+    measure: str,
+    counted: Mapping[int, Counts],
+    offsets: Mapping[int, Shape],
+    channels: str = "collapse",
+) -> dict[str, ImportanceMap]:
+    """The importance maps of many feature maps for one unit, by name, in the network's order."""
+    every = net.maps
+    # what they share is checked and set once: of a frozen class, a field costs as much as a sum
+    shared = vars(map_of(net, top, unit, top, measure, Counts(np.zeros(())), ((0, 1),), channels))
+    found = {}
+    for index in sorted(counted):
+        m = every[index]
+        made = found[m.name] = object.__new__(ImportanceMap)
+        vars(made).update(
+            shared, of=m.name, shape=m.shape, offset=offsets[index], counts=counted[index]
+        )
+    return found
 
 
 def empty_map(

@@ -1,29 +1,78 @@
-"""One axis of a push: the adjoint of an axis map between two windows, compiled and applied."""
+"""One axis of a push: the adjoint of an axis map between two windows, ready to be lowered."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from erfgraph import axes
 from erfgraph.axes import AxisMap, Dense, Taps, Window
 
-Index = tuple[Any, ...]
+STRETCH = 32  # positions by which a run may always be lengthened into zeros
 
 
-@dataclass(frozen=True, slots=True)
+class Move(NamedTuple):
+    """Source position ``to + j*to_step`` gets output position ``take + j*take_step``, j < n."""
+
+    to: int
+    to_step: int
+    take: int
+    take_step: int
+    n: int
+
+
+class Phase(NamedTuple):
+    """Every ``step``-th source position from ``first`` on, and where its taps begin to read.
+
+    Attributes
+    ----------
+    first, step, n : int
+        The positions of the source window, all of this phase.
+    takes : tuple of int
+        Per tap, in ascending order, the output position that the first of them gets; negative
+        ones, and those beyond the output window, are zero.
+    take_step : int
+    """
+
+    first: int
+    step: int
+    n: int
+    takes: tuple[int, ...]
+    take_step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TapsStep:
-    """Adjoint of `Taps` on a window: slices of the source that gather slices of the output."""
+    """Adjoint of `Taps` on a window.
+
+    Attributes
+    ----------
+    axis : int
+        Axis of the numbers, whose first one is for lanes.
+    length : int
+        Positions of the source window.
+    moves : tuple of Move
+        What goes where, without reading beyond the output window.
+    phases : tuple of Phase or None
+        The same with every run lengthened over all of the source window, so that each phase
+        is one sum of equally long slices; phases without taps included. None where a
+        lengthened run would read something else than zeros.
+    margin : (int, int)
+        How many zeros the phases want before and behind the output window.
+    """
 
     axis: int
-    length: int  # positions of the source window
-    pairs: tuple[tuple[Index, Index], ...]  # (into the source window, from the output window)
+    length: int
+    moves: tuple[Move, ...]
+    phases: tuple[Phase, ...] | None
+    margin: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DenseStep:
     """Adjoint of `Dense`: every source position gets the sum over the output window."""
 
@@ -44,21 +93,19 @@ AxisStep = TapsStep | DenseStep | SparseStep
 
 
 @lru_cache(maxsize=8192)
-def axis_step(axis: AxisMap, i: int, ndim: int, out: Window, src: Window) -> AxisStep:
-    """The adjoint of an axis map on axis i of `ndim`, from an output to a source window."""
+def axis_step(axis: AxisMap, i: int, out: Window, src: Window) -> AxisStep:
+    """The adjoint of an axis map on axis i, from an output to a source window."""
     length = src[1] - src[0]
     if isinstance(axis, Dense):
         return DenseStep(i + 1, length)
     if isinstance(axis, Taps):
-        before = (slice(None),) * (i + 1)
-        pairs = tuple(
-            (
-                (*before, _slice(r.src - src[0], r.src_step, r.length)),
-                (*before, _slice(r.out - out[0], r.out_step, r.length)),
-            )
+        moves = tuple(
+            Move(r.src - src[0], r.src_step, r.out - out[0], r.out_step, r.length)
             for r in axes.clip(axis, out, src)
         )
-        return TapsStep(i + 1, length, pairs)
+        n_out = out[1] - out[0]
+        phases = _phases(moves, length, n_out)
+        return TapsStep(i + 1, length, moves, phases, _margin(phases or (), n_out))
     from scipy.sparse import csr_array
 
     first, stop = np.searchsorted(axis.outs, out)
@@ -67,29 +114,35 @@ def axis_step(axis: AxisMap, i: int, ndim: int, out: Window, src: Window) -> Axi
     return SparseStep(i + 1, length, csr_array((axis.counts[first:stop], (rows, cols)), shape))
 
 
-def _slice(start: int, step: int, count: int) -> slice:
-    stop = start + (count - 1) * step + (1 if step > 0 else -1)
-    return slice(start, stop if stop >= 0 else None, step)
+def _phases(moves: Sequence[Move], length: int, n_out: int) -> tuple[Phase, ...] | None:
+    """Moves lengthened over all of the source window, if what they read beyond is zero."""
+    if not moves:
+        return None
+    step, take_step = moves[0].to_step, moves[0].take_step
+    takes: dict[int, list[int]] = {first: [] for first in range(min(step, length))}
+    for move in moves:
+        if (move.to_step, move.take_step) != (step, take_step) or step < 1 or take_step < 1:
+            return None
+        first = move.to % step
+        before = move.to // step
+        behind = (length - 1 - first) // step + 1 - before - move.n
+        if before + behind > max(STRETCH, move.n):
+            return None
+        if before and move.take >= take_step:
+            return None
+        if behind and move.take + move.n * take_step < n_out:
+            return None
+        takes[first].append(move.take - before * take_step)
+    return tuple(
+        Phase(first, step, (length - 1 - first) // step + 1, tuple(sorted(starts)), take_step)
+        for first, starts in takes.items()
+    )
 
 
-def add_adjoint(step: AxisStep, values: np.ndarray, into: np.ndarray) -> None:
-    """Add ``Hᵀ values`` along one axis into an array of the source window's shape."""
-    if type(step) is TapsStep:
-        for to, take in step.pairs:
-            part = into[to]
-            np.add(part, values[take], out=part)
-    elif type(step) is DenseStep:
-        if values.dtype == bool:
-            into |= values.any(axis=step.axis, keepdims=True)
-        else:
-            into += values.sum(axis=step.axis, keepdims=True)
-    else:
-        assert isinstance(step, SparseStep)
-        moved = np.moveaxis(values, step.axis, 0)
-        flat = moved.reshape(moved.shape[0], -1)
-        if values.dtype == bool:
-            product = (step.matrix @ flat.astype(np.int64)) > 0
-        else:
-            product = step.matrix @ flat
-        result = np.moveaxis(product.reshape(-1, *moved.shape[1:]), 0, step.axis)
-        np.add(into, result, out=into)
+def _margin(phases: Sequence[Phase], n_out: int) -> tuple[int, int]:
+    before = behind = 0
+    for phase in phases:
+        if phase.takes:
+            before = max(before, -phase.takes[0])
+            behind = max(behind, phase.takes[-1] + (phase.n - 1) * phase.take_step + 1 - n_out)
+    return before, behind

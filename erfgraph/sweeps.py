@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from erfgraph.batches import count_units
 from erfgraph.counts import Counts
 from erfgraph.edges import Progress, count_edges
 from erfgraph.errors import InputError, unknown_name
@@ -14,7 +17,7 @@ from erfgraph.network import FeatureMap, Network, unit_of
 from erfgraph.params import Shape
 from erfgraph.paths import count
 from erfgraph.plan import plan_for
-from erfgraph.results import channels_of, empty_map, map_of
+from erfgraph.results import channels_of, empty_map, map_of, maps_of
 from erfgraph.view import Direction
 from erfgraph.weighted_maps import WEIGHTED, trained_map, weighted_maps
 from erfgraph.weighting import weighting
@@ -216,12 +219,72 @@ def importances(
     asked = channels_of(net, top) if channels == "count" else None
     plan = plan_for(net, "backward", top.index, where, asked=asked)
     counted = count(plan, plan.order, exact)
-    return {
-        net.maps[i].name: map_of(
-            net, top, where, net.maps[i], measure, counted[i], plan.windows[i], channels
-        )
-        for i in sorted(counted)
-    }
+    return maps_of(net, top, where, measure, counted, plan.offsets, channels)
+
+
+def unit_importances(
+    net: Network,
+    layer: str | FeatureMap | None = None,
+    units: Iterable[Any] | None = None,
+    measure: str = "paths",
+    exact: bool = True,
+    of: str | FeatureMap = "input",
+    *,
+    channels: str = "collapse",
+) -> list[ImportanceMap]:
+    """The importance of every input unit for many units of one feature map.
+
+    Parameters
+    ----------
+    net : Network
+    layer : str or FeatureMap, optional
+        Feature map of the units; default the last.
+    units : iterable of int or of sequences of int, optional
+        Their positions; default all units of the map, in raster order.
+    measure, exact, of, channels
+        As for `importance`. ``"paths"`` of many units are swept side by side, on all
+        processors; the other measures one by one.
+
+    Returns
+    -------
+    list of ImportanceMap
+        One per unit, in the order asked for, each equal to what `importance` makes of it.
+
+    Raises
+    ------
+    NameLookupError, InputError, SizeError
+        As `importance` does.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> net = eg.load("conv3p1*2", input_shape=6)
+    >>> for imp in eg.unit_importances(net):
+    ...     print(imp.unit, imp.values.tolist())
+    (0,) [2, 2, 1, 0, 0, 0]
+    (1,) [2, 3, 2, 1, 0, 0]
+    (2,) [1, 2, 3, 2, 1, 0]
+    (3,) [0, 1, 2, 3, 2, 1]
+    (4,) [0, 0, 1, 2, 3, 2]
+    (5,) [0, 0, 0, 1, 2, 2]
+    """
+    top = _layer_of(net, layer)
+    _check_measure(measure, channels)
+    asked_units = np.ndindex(*top.shape) if units is None else units
+    where = tuple(unit_of(top, unit) for unit in asked_units)
+    rated = net.input if of == "input" else _find(net, of)
+    if measure != "paths":
+        return [importance(net, top, unit, measure, exact, rated) for unit in where]
+    found: Sequence[tuple[Counts, Any] | None] = [None] * len(where)
+    if where and rated.index <= top.index:
+        asked = channels_of(net, top) if channels == "count" else None
+        found = count_units(net, top.index, where, rated.index, exact, asked, rated.view)
+    return [
+        empty_map(net, top, unit, rated, measure, exact, channels)
+        if one is None
+        else map_of(net, top, unit, rated, measure, *one, channels)
+        for unit, one in zip(where, found, strict=True)
+    ]
 
 
 def influence(

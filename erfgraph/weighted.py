@@ -19,9 +19,11 @@ from erfgraph.counts import FLOAT_BITS, FLOAT_STEP, Counts
 from erfgraph.drawn import DRAWN
 from erfgraph.featuremap import FeatureMap
 from erfgraph.network import Network
+from erfgraph.number_types import BOOL
 from erfgraph.params import Shape
 from erfgraph.paths import ScaledNumbers, summed
-from erfgraph.plan import MOST_PLANS, Numbers, Plan, compile_plan, kept, run
+from erfgraph.plan import MOST_PLANS, Plan, compile_plan, kept
+from erfgraph.running import run
 from erfgraph.weighted_view import Weighed, uniform_view, variance_view, weighed
 from erfgraph.weighting import Weighting
 
@@ -153,7 +155,7 @@ def weigh(
     numbers = weighted_numbers(plan)
     found = run(plan, numbers, wanted, sweep.seed, sweep.more)
     scaled = {i for i in found if any(numbers.scales.values())}
-    where = run(plan, Numbers(bool), scaled) if scaled else {}
+    where = run(plan, BOOL, scaled) if scaled else {}
     return {
         i: Counts(
             sweep.factor * summed(values[None], sizes[i])[0],

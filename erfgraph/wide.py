@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,11 @@ def limbs_for(bound: int) -> int:
 
 def carry(limbs: np.ndarray) -> None:
     """Bring every limb below 2**32, in place; the values stay the same."""
-    for j in range(len(limbs) - 1):
-        over = limbs[j] >> BITS
-        limbs[j] &= MASK
-        limbs[j + 1] += over
+    over = np.empty_like(limbs[0])
+    for low, high in pairwise(limbs):
+        np.right_shift(low, BITS, out=over)
+        np.bitwise_and(low, MASK, out=low)
+        np.add(high, over, out=high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,10 @@ from registry import NETWORKS
 from erfgraph import axes, layers
 from erfgraph.axes import Dense, Run, Sparse, Taps
 from erfgraph.network import LAYER_METHODS, Network
-from erfgraph.steps import add_adjoint, axis_step
+from erfgraph.number_types import Numbers
+from erfgraph.plan import compile_plan
+from erfgraph.running import run
+from erfgraph.view import Strand, View
 
 
 def of(made):
@@ -153,6 +156,14 @@ def test_reach_is_the_hull_and_whether_a_tap_falls_outside(axis, data):
     assert axes.reach(axis, (lo, hi)) == (axes.hull(axis, (lo, hi)), outside)
 
 
+def swept(terms, values, window):
+    """``Hᵀ values`` by the engine: from a window of the output to all that it reads."""
+    shapes = tuple(a.n_in for a in terms[0]), tuple(a.n_out for a in terms[0])
+    seen = View(shapes, {1: (Strand(0, terms),), 0: ()}, (1, 0))
+    plan = compile_plan(seen, 1, window)
+    return run(plan, Numbers(values.dtype), [0], seed=values, once=True)[0]
+
+
 @pytest.mark.parametrize("name", AXES)
 @pytest.mark.parametrize("dtype", [np.int64, np.float64, bool])
 def test_adjoint_of_windows_equals_the_dense_product(name, dtype):
@@ -163,10 +174,9 @@ def test_adjoint_of_windows_equals_the_dense_product(name, dtype):
         src = axes.hull(axis, out)
         if src is None:
             continue
-        values = rng.integers(0, 9, (2, 3, out[1] - out[0])).astype(dtype)
-        into = rng.integers(0, 9, (2, 3, src[1] - src[0])).astype(dtype)
-        expected = into.astype(int) + values.astype(int) @ want[slice(*out), slice(*src)]
-        add_adjoint(axis_step(axis, 1, 2, out, src), values, into)
+        values = rng.integers(0, 9, (1, 3, out[1] - out[0])).astype(dtype)
+        expected = values.astype(int) @ want[slice(*out), slice(*src)]
+        into = swept(((axes.identity(3), axis),), values, ((0, 3), out))
         assert np.array_equal(into, expected.astype(dtype))
 
 
@@ -174,19 +184,16 @@ def test_adjoint_of_windows_equals_the_dense_product(name, dtype):
 
 
 def adjoint(terms, y, shape):
-    """``Hᵀ y`` by the engine's steps on the whole map."""
-    total = np.zeros((1, *shape), dtype=np.int64)
-    for term in terms:
-        values = y[None]
-        for a, axis in enumerate(term):
-            size = list(values.shape)
-            size[a + 1] = axis.n_in
-            into = np.zeros(size, dtype=np.int64)
-            whole = (0, axis.n_out), (0, axis.n_in)
-            add_adjoint(axis_step(axis, a, len(term), *whole), values, into)
-            values = into
-        total += values
-    return total[0]
+    """``Hᵀ y`` by the engine on the whole map."""
+    whole = tuple((0, n) for n in y.shape)
+    total = np.zeros(shape, dtype=np.int64)
+    reach = [axes.hull(a, w) for term in terms for a, w in zip(term, whole, strict=True)]
+    if None in reach and len(terms) == 1:
+        return total
+    windows = [[r for r in reach[i :: len(whole)] if r is not None] for i in range(len(whole))]
+    place = tuple(slice(min(lo for lo, _ in w), max(hi for _, hi in w)) for w in windows)
+    total[place] = swept(terms, y[None], whole)[0]
+    return total
 
 
 def layer_adjoint(net, m, y):

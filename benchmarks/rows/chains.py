@@ -57,14 +57,29 @@ def first(chain: Chain) -> Callable[[int], Clock]:
     )
 
 
-def again(chain: Chain, exact: bool) -> Callable[[int], Clock]:
-    """A map that was asked for before."""
+class Again:
+    """A map that was asked for before; the last is kept, since an exact one may take minutes."""
 
-    def clock(depth: int) -> Clock:
-        net = chain.load(depth)
-        return calls(lambda: eg.importance(net, exact=exact).counts.values)
+    def __init__(self, chain: Chain, exact: bool) -> None:
+        self.chain, self.exact = chain, exact
+        self.last: dict[int, eg.ImportanceMap] = {}
 
-    return clock
+    def __call__(self, depth: int) -> Clock:
+        net = self.chain.load(depth)
+
+        def count() -> None:
+            self.last[depth] = eg.importance(net, exact=self.exact)
+            assert self.last[depth].counts.values is not None
+
+        return calls(count)
+
+    def holds(self) -> bool:
+        """Whether the total is right, which an infinite or clipped number would spoil."""
+        found, total = self.last[DEEP], self.chain.total(DEEP)
+        if self.exact:
+            return found.total == total
+        logarithm = math.log10(found.total) + found.log10_scale
+        return math.isclose(logarithm, math.log10(total), rel_tol=1e-12)
 
 
 def linear(
@@ -81,36 +96,19 @@ def linear(
     )
 
 
-# --- size of the numbers ------------------------------------------------------------------
-
-
-def exact_holds(chain: Chain) -> bool:
-    return eg.importance(chain.load(DEEP)).total == chain.total(DEEP)
-
-
-def float_holds(chain: Chain) -> bool:
-    """Whether the total is right in float64, which an infinite number would spoil."""
-    found = eg.importance(chain.load(DEEP), exact=False)
-    logarithm = math.log10(found.total) + found.log10_scale
-    return math.isclose(logarithm, math.log10(chain.total(DEEP)), rel_tol=1e-12)
-
-
 def rows_of(chain: Chain) -> list[Row | Fact]:
     work = (DEEP // SHALLOW) ** (1 if chain.shape else 2)
     # with four times the layers, exact numbers are four times as long
     exact_work = work * (DEEP // SHALLOW)
+    floats, exact = Again(chain, exact=False), Again(chain, exact=True)
     long = chain is not CHAINS[0]  # in exact integers
+    rights = "every digit of the total right"
     return [
         linear(chain, "first map, float64", first(chain), work),
-        linear(chain, "float64", again(chain, exact=False), work),
-        linear(chain, "exact integers", again(chain, exact=True), exact_work, long),
-        Fact(f"{chain.title}, float64", "total right, no overflow", lambda: float_holds(chain)),
-        Fact(
-            f"{chain.title}, exact integers",
-            "every digit of the total right",
-            lambda: exact_holds(chain),
-            long=long,
-        ),
+        linear(chain, "float64", floats, work),
+        Fact(f"{chain.title}, float64", "total right, no overflow", floats.holds),
+        linear(chain, "exact integers", exact, exact_work, long),
+        Fact(f"{chain.title}, exact integers", rights, exact.holds, long=long),
     ]
 
 

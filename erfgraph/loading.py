@@ -121,7 +121,10 @@ def _from_file(text: str, suffix: str, shape: Any, channels: int | None) -> Netw
 
 def _in_zoo(text: str) -> bool:
     """Whether a text names a network of the zoo, which is not imported for any other text."""
-    if not _NAME.fullmatch(text) or notation.reads(text):  # no name reads as a notation
+    imported = sys.modules.get("erfgraph.zoo")
+    if imported is not None and text in imported.ZOO.added:  # by the user, under any name
+        return True
+    if not _NAME.fullmatch(text) or notation.reads(text):  # none of ours reads as a notation
         return False
     from erfgraph import zoo
 

@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import typer.main
@@ -150,3 +151,11 @@ def test_defaults_and_names_in_help() -> None:
 
 def test_no_name_of_the_zoo_reads_as_a_notation() -> None:
     assert [name for name in zoo.ZOO if notation.reads(name) or not name.isidentifier()] == []
+
+
+def test_a_row_of_the_user_has_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("my.net-1", "conv3"):
+        monkeypatch.setitem(zoo.ZOO, name, replace(zoo.ZOO["vgg11"], name=name))
+        assert eg.load(name).name == name
+        assert list(zoo.ZOO)[-1] == name
+    assert eg.load("conv3*2").name == "conv3*2"

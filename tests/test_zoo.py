@@ -146,7 +146,7 @@ def test_the_digest_tells_networks_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         """Whether digest and paths are still torchvision's."""
         row = zoo.ZOO["resnext50_32x4d"]
         layers = partial(resnet.resnet, depth=50, groups=32, **options)
-        monkeypatch.setitem(zoo.ZOO.rows["resnet"], row.name, replace(row, layers=layers))
+        monkeypatch.setitem(zoo.ZOO, row.name, replace(row, layers=layers))
         nets = [zoo.build(row.name, shape, head=head) for head in (True, False)]
         imp = eg.importance(nets[1], exact=False)
         paths = math.log10(imp.values.sum()) + imp.log10_scale

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from erfgraph.errors import unknown_name
@@ -25,8 +25,10 @@ def _shared(a: str, b: str) -> int:
     return next((i for i, (one, other) in pairs if one != other), min(len(a), len(b)))
 
 
-class Zoo(Mapping[str, Architecture]):
+class Zoo(MutableMapping[str, Architecture]):
     """The rows of this package's modules by name; a module is imported when it is needed.
+
+    Rows of your own may be added.
 
     Examples
     --------
@@ -37,6 +39,7 @@ class Zoo(Mapping[str, Architecture]):
     def __init__(self) -> None:
         self.modules = [found.name for found in pkgutil.iter_modules(__path__)]
         self.rows: dict[str, dict[str, Architecture]] = {}  # of the modules that were imported
+        self.added: dict[str, Architecture] = {}
 
     def _of(self, module: str) -> dict[str, Architecture]:
         if module not in self.rows:
@@ -44,19 +47,29 @@ class Zoo(Mapping[str, Architecture]):
             self.rows[module] = {row.name: row for row in found}
         return self.rows[module]
 
-    def __getitem__(self, name: str) -> Architecture:
+    def _with(self, name: str) -> dict[str, Architecture]:
+        """The table that has a name, or else the one that it would be added to."""
         # a name mostly begins as that of its module does; where it does not, all are searched
-        for module in sorted(self.modules, key=lambda m: -_shared(m, name)):
-            if name in (rows := self._of(module)):
-                return rows[name]
-        raise KeyError(name)
+        modules = sorted(self.modules, key=lambda module: -_shared(module, name))
+        tables = (self._of(module) for module in modules)
+        return next((rows for rows in tables if name in rows), self.added)
+
+    def __getitem__(self, name: str) -> Architecture:
+        return self._with(name)[name]
+
+    def __setitem__(self, name: str, row: Architecture) -> None:
+        self._with(name)[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._with(name)[name]
 
     def __iter__(self) -> Iterator[str]:
         for module in self.modules:
             yield from self._of(module)
+        yield from self.added
 
     def __len__(self) -> int:
-        return sum(len(self._of(module)) for module in self.modules)
+        return sum(len(self._of(module)) for module in self.modules) + len(self.added)
 
 
 ZOO = Zoo()

@@ -22,6 +22,7 @@ from erfgraph.files import write_whole
 
 HEAD = ("work", "time", "against", "time", "found", "goal")
 PACKAGES = ("numpy", "scipy", "torch")
+MOST_LOAD = 0.5  # processors that other work may take
 
 
 # --- what is measured ---------------------------------------------------------------------
@@ -86,8 +87,13 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def machine() -> str:
-    """Processor, versions and threads, in one sentence."""
+def busy() -> float:
+    """How many processors other work takes, on the mean of the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def machine(load: float) -> str:
+    """Processor, versions, threads, and the load before the run, in two sentences."""
     versions = [
         f"{name} {metadata.version(name)}"
         if util.find_spec(name)
@@ -95,7 +101,8 @@ def machine() -> str:
         for name in PACKAGES
     ]
     parts = [f"{os.cpu_count()} × {processor()}", f"Python {platform.python_version()}", *versions]
-    return f"Measured on {', '.join(parts)}; PyTorch on two threads."
+    measured = f"Measured on {', '.join(parts)}; PyTorch on two threads"
+    return f"{measured}. Other work kept {load:.1f} processors busy before the run."
 
 
 # --- command ------------------------------------------------------------------------------
@@ -115,13 +122,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := [theme for theme in options.themes if theme not in THEMES]:
         parser.error(f"no theme {unknown[0]!r}; there are {', '.join(THEMES)}")
+    if (load := busy()) > MOST_LOAD:
+        print(
+            f"other work keeps {load:.1f} processors busy: ratios are not to be trusted, those of "
+            "PyTorch's threads least",
+            file=sys.stderr,
+        )
     text, found = [cells(*HEAD), "|" + "---|" * len(HEAD)], []
     print(*text, sep="\n", flush=True)
     for row in lines(options.themes or THEMES, options.quick, QUICK if options.quick else FULL):
         found.append(row)
         text.append(markdown(row))
         print(text[-1], flush=True)
-    below = ["", summary(found), "", machine()]
+    below = ["", summary(found), "", machine(load)]
     print(*below, sep="\n")
     if options.output:
         whole = "\n".join([*text, *below, ""])

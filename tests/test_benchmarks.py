@@ -148,6 +148,18 @@ def test_check_fails_on_a_missed_goal(options: list[str], status: int) -> None:
 
 
 @pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(("load", "warned"), [(0.2, False), (1.5, True)])
+def test_a_busy_machine_is_said(
+    load: float, warned: bool, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "busy", lambda: load)
+    table.main(["--quick"])
+    printed = capsys.readouterr()
+    assert f"Other work kept {load} processors busy" in printed.out
+    assert ("not to be trusted" in printed.err) is warned
+
+
+@pytest.mark.usefixtures("rows")
 def test_an_interrupted_run_leaves_the_old_table(tmp_path) -> None:
     path = tmp_path / "table.md"
     path.write_text("old")

@@ -117,7 +117,7 @@ def rows() -> list[Row]:
             Work("its single map in exact integers", single("resnet152", exact=True).clock),
             "as long",
         ),
-        *(unit_rows() if hasattr(eg, "unit_importances") else []),
+        *unit_rows(),
         *(
             Row(
                 single("resnet50", size),

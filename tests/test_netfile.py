@@ -87,6 +87,13 @@ def test_round_trip(tmp_path: Path, suffix: str) -> None:
     assert refused == (["slice_steps"] if suffix == ".toml" else [])
 
 
+@pytest.mark.parametrize("suffix", [".json", ".toml"])
+def test_a_file_of_thousands_of_layers(tmp_path: Path, suffix: str) -> None:
+    net = eg.load("res(conv3p1 conv3p1)*2000", 9)
+    eg.save_network(net, tmp_path / f"deep{suffix}")
+    assert eg.load(tmp_path / f"deep{suffix}").to_dict() == net.to_dict()
+
+
 def test_the_comparison_can_fail() -> None:
     other = handmade()
     other.identity("relu", name="one more")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import erfgraph as eg
+from erfgraph.description import _binder
 from erfgraph.featuremap import LARGEST_AXIS
 from erfgraph.network import LAYER_METHODS, Network
 
@@ -546,3 +552,32 @@ def test_what_it_shows() -> None:
     assert net.output is net.input
     assert net.to_dict() == {"name": "toy", "input": [7, 8], "channels": 4, "layers": []}
     assert (net.ndim, len(net), "input" in net) == (2, 1, True)
+
+
+# --- how calls are bound ------------------------------------------------------------------
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[Any, list[int], dict[str, int]]:
+    """A layer method and arguments that may or may not fit it."""
+    method = inspect.unwrap(getattr(Network, draw(st.sampled_from(LAYER_METHODS))))
+    known = list(inspect.signature(method).parameters)
+    names = st.sampled_from([*known, "xs", "bogus"])
+    positional = draw(st.lists(st.integers(), max_size=len(known) + 1))
+    return method, positional, draw(st.dictionaries(names, st.integers(), max_size=6))
+
+
+@settings(max_examples=400, deadline=timedelta(seconds=10))
+@given(calls())
+def test_arguments_are_bound_as_python_binds_them(call: Any) -> None:
+    method, args, kwargs = call
+    try:
+        wanted = inspect.signature(method).bind(None, *args, **kwargs)
+    except TypeError as error:
+        with pytest.raises(TypeError, match=f"^{re.escape(str(error))}$"):
+            _binder(method)(None, args, kwargs)
+        return
+    xs, by_name = _binder(method)(None, args, kwargs)
+    expected = {key: v for key, v in wanted.arguments.items() if key != "self"}
+    assert list(xs) == list(expected.pop("xs", ()))
+    assert list(by_name.items()) == list(expected.items())

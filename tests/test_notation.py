@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import erfgraph as eg
+from erfgraph import shortest
 from erfgraph.notation import KEYS, WORDS, Group, Item, Leaf, build, n_layers, parse
 from erfgraph.shortest import shortest_input
 
@@ -347,6 +348,31 @@ def test_too_many_layers_are_counted_not_built() -> None:
     with pytest.raises(eg.SizeError, match="it has 997002999 layers, wanted at most 200000"):
         eg.load("((conv3*999)*999)*999")
     assert n_layers(parse("res(conv3p1 conv3p1)*8 max2")) == 8 * 3 + 1
+
+
+# --- deep ---
+
+
+def test_a_deep_chain_is_built_twice_to_find_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once on a long input, which tells the length, and once on that; so it stays linear."""
+    built = []
+
+    def counted(net: Any, shape: Any) -> eg.Network:
+        built.append(shape)
+        return build(net, shape)
+
+    monkeypatch.setattr(shortest, "build", counted)
+    assert shortest_input(parse("conv3*4000")) == (8001,)
+    assert len(built) == 2
+    built.clear()
+    assert shortest_input(parse("conv3x3*2000 max2")) == (4002, 4002)  # one axis for both
+    assert len(built) == 2
+
+
+def test_depth_has_no_limit_but_the_number_of_maps() -> None:
+    net = eg.load("conv3p1*60000", 5)
+    assert (len(net), net.output.shape, net.output.index) == (60001, (5,), 60000)
+    assert eg.load("conv3p1*10000", (64, 64)).output.shape == (64, 64)
 
 
 # --- drawn ---

@@ -25,9 +25,9 @@ from erfgraph.network import Network
 from erfgraph.number_types import BOOL, Numbers, batch_of
 from erfgraph.params import Shape
 from erfgraph.paths import finished, numbers_for, sizes_of, support_is_lost
-from erfgraph.plan import Plan, compile_plan, kept, reached
+from erfgraph.plan import Plan, compile_plan, kept, reached, view_for
 from erfgraph.running import run
-from erfgraph.view import View, view
+from erfgraph.view import View
 
 TOGETHER = 1 << 25  # bytes of results in one array
 CACHED = 1 << 20  # bytes of the largest map of the units that are swept side by side
@@ -175,15 +175,14 @@ def _compile(
     asked: Channels | None,
     of: Channels | None,
 ) -> Batch:
-    seen = view(net, "backward", start, stop, asked)
-    known: dict[tuple[int, Window], Window | None] = {}
+    seen = view_for(net, "backward", start, stop, asked)
     windows = []
     for unit in units:
         here = tuple((u, u + 1) for u in unit)
-        windows.append(reached(seen.pushes, seen.order, start, here, known).get(stop))
+        windows.append(reached(seen, seen.pushes, start, here).get(stop))
     jobs: list[Job] = []
     n_bytes = 0
-    for tile in _tiles(seen, start, units, stop, windows, known):
+    for tile in _tiles(seen, start, units, stop, windows):
         plan = compile_plan(seen, start, _hull(units, tile), apart=True)
         sizes = sizes_of(plan, [stop], {stop: of})
         if stop not in sizes:
@@ -213,7 +212,6 @@ def _tiles(
     units: Sequence[Shape],
     stop: int,
     windows: Sequence[tuple[Window, ...] | None],
-    known: dict[tuple[int, Window], Window | None],
 ) -> Iterator[tuple[int, ...]]:
     """Split the units until what a tile reaches together is not much more than each alone."""
     waiting = [tuple(i for i, w in enumerate(windows) if w is not None)]
@@ -222,7 +220,7 @@ def _tiles(
         if not group:
             continue
         hull = _hull(units, group)
-        together = reached(seen.pushes, seen.order, start, hull, known)[stop]
+        together = reached(seen, seen.pushes, start, hull)[stop]
         alone = sum(_size(windows[i] or ()) for i in group) / len(group)
         longest = max(range(len(hull)), key=lambda a: hull[a][1] - hull[a][0])
         lo, hi = hull[longest]

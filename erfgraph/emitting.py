@@ -15,9 +15,15 @@ import numpy as np
 
 from erfgraph.blocks import Blocks, Cell, Margin
 from erfgraph.program import Index, Operation, Slot
-from erfgraph.steps import AxisStep, DenseStep, Phase, SparseStep, TapsStep
-
-Term = tuple[AxisStep, ...]
+from erfgraph.steps import (
+    AxisStep,
+    DenseStep,
+    Phase,
+    SparseStep,
+    TapsStep,
+    Term,
+    progression,
+)
 
 ZERO = False  # a zero of every type
 SHARED_SUMS = 3  # taps in a row from which on sums of two, four, … are made
@@ -38,33 +44,14 @@ class Inflow(NamedTuple):
     covers: bool
 
 
-def moving_steps(term: Term) -> list[AxisStep]:
-    """The steps of a term that are more than one slice, the innermost axis first.
-
-    The innermost is slow where it is strided, so it goes while the array is still small.
-    """
-    return [s for s in reversed(term) if not (type(s) is TapsStep and len(s.moves) == 1)]
-
-
-def margin_for(step: AxisStep | None, ndim: int) -> Margin:
-    """The zeros that a step wants around what it reads."""
-    none = [(0, 0)] * ndim
-    if isinstance(step, TapsStep) and step.phases is not None:
-        none[step.axis - 1] = step.margin
-    return tuple(none)
-
-
-def widest(margins: Iterable[Margin], ndim: int) -> Margin:
-    """Margins that are wide enough for all."""
+def margin_for(steps: Iterable[AxisStep], ndim: int) -> Margin:
+    """The zeros that steps want around what they read."""
     widest = [(0, 0)] * ndim
-    for margin in margins:
-        widest = [(max(a, c), max(b, d)) for (a, b), (c, d) in zip(widest, margin, strict=True)]
+    for step in steps:
+        if type(step) is TapsStep and step.margin != (0, 0):
+            before, behind = widest[step.axis - 1]
+            widest[step.axis - 1] = max(before, step.margin[0]), max(behind, step.margin[1])
     return tuple(widest)
-
-
-def _slice(start: int, step: int, n: int) -> slice:
-    stop = start + (n - 1) * step + (1 if step > 0 else -1)
-    return slice(start, stop if stop >= 0 else None, step)
 
 
 class Emitter:
@@ -121,35 +108,26 @@ class Emitter:
 
     def term(self, cell: Cell, term: Term) -> Inflow:
         """What a product of axis steps brings: all but the last step are made at once."""
-        moving = moving_steps(term)
-        to = [slice(0, step.length, 1) for step in term]
-        takes: dict[int, slice] = {}
-        covers = True
-        for axis, step in enumerate(term):
-            if isinstance(step, TapsStep) and len(step.moves) == 1:
-                (move,) = step.moves
-                takes[axis] = _slice(move.take, move.take_step, move.n)
-                to[axis] = _slice(move.to, move.to_step, move.n)
-                covers = covers and (move.to, move.to_step, move.n) == (0, 1, step.length)
+        moving, takes = term.moving, term.takes
         crops: list[slice] = [slice(None)] * (self.ndim + 1)
         for step, following in pairwise(moving):
             if isinstance(step, TapsStep) and not takes and self._is_flat(cell, step):
-                cell = self._flat(cell, step, margin_for(following, self.ndim))
+                cell = self._flat(cell, step, margin_for([following], self.ndim))
                 crops[step.axis] = slice(0, step.length)
                 continue
             base = _view(cell, step.axis, takes)
             extent = list(base.shape[1:])
             extent[step.axis - 1] = step.length
-            made = self.scratch(len(base), extent, margin_for(following, self.ndim))
+            made = self.scratch(len(base), extent, margin_for([following], self.ndim))
             self.add_up(made.core, [self._step(base, cell, step, whole(extent))])
             cell, takes = made, {}
         if not moving:
-            return Inflow(len(cell.core), [Part(tuple(to), [_view(cell, 0, takes)])], covers)
+            return Inflow(len(cell.core), [Part(term.to, [_view(cell, 0, takes)])], term.covers)
         base = _view(cell, moving[-1].axis, takes)
-        lanes, parts, every = self._step(base, cell, moving[-1], to)
+        lanes, parts, every = self._step(base, cell, moving[-1], term.to)
         if crops[-1] != slice(None):
             parts = [Part(p.to, [v[tuple(crops)] for v in p.views]) for p in parts]
-        return Inflow(lanes, parts, covers and every)
+        return Inflow(lanes, parts, term.covers and every)
 
     # --- rows end to end ----------------------------------------------------------------------
 
@@ -197,8 +175,8 @@ class Emitter:
             core = base[_along(step.axis, slice(before, before + cell.core.shape[step.axis]))]
             spots, covers = [slice(0, step.length, 1)], True
             if isinstance(step, TapsStep):
-                spots = [_slice(m.to, m.to_step, m.n) for m in step.moves]
-                takes = [_slice(m.take, m.take_step, m.n) for m in step.moves]
+                spots = [progression(m.to, m.to_step, m.n) for m in step.moves]
+                takes = [progression(m.take, m.take_step, m.n) for m in step.moves]
                 views, covers = [[core[_along(step.axis, take)]] for take in takes], False
             elif isinstance(step, DenseStep):
                 views = [[self._dense(core, step)]]
@@ -257,7 +235,7 @@ class Emitter:
             k = 0
             while k < len(phase.takes):
                 power = min(wanted, (len(phase.takes) - k).bit_length() - 1)
-                take = _slice(phase.takes[k] + before, phase.take_step, phase.n)
+                take = progression(phase.takes[k] + before, phase.take_step, phase.n)
                 views.append(level[power][_along(axis, take)])
                 k += 1 << power
             found.append(views)

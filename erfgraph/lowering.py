@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import numpy as np
 
 from erfgraph import memory
 from erfgraph.blocks import Cell, Margin, make_cell
 from erfgraph.channel_classes import Mixing
-from erfgraph.emitting import Emitter, Inflow, Part, margin_for, moving_steps, whole, widest
+from erfgraph.emitting import Emitter, Inflow, Part, margin_for, whole
 from erfgraph.number_types import Numbers
 from erfgraph.plan import Plan, Push
 from erfgraph.program import Place, Program
-from erfgraph.steps import Move, TapsStep
+from erfgraph.steps import AxisStep, Term
 
 
 def lower(
@@ -119,22 +120,19 @@ class _Lowering:
                 and push.mixing is None
                 and self.lanes[source] == self.lanes[index]
                 and not self.numbers.shift(source, index)
-                and all(
-                    type(s) is TapsStep and s.moves == (Move(0, 1, 0, 1, s.length),)
-                    for s in push.terms[0]
-                )
+                and _is_copy(push.terms[0])
                 and self.plan.extents[source] == self.plan.extents[index]
             ):
                 home[index] = home[source]
         return home
 
-    def _reads(self, index: int) -> Margin:
-        """The margins that the pushes of a map want around it."""
-        firsts = []
+    def _reads(self, index: int) -> list[AxisStep]:
+        """The steps that read a map itself."""
+        firsts: list[AxisStep] = []
         for push in self.plan.pushes[index]:
             if not self.numbers.shift(index, push.target) and not self._mixed_first(push):
-                firsts += [moving[0] for t in push.terms if (moving := moving_steps(t))]
-        return widest((margin_for(step, self.ndim) for step in firsts), self.ndim)
+                firsts += _firsts(push)
+        return firsts
 
     @staticmethod
     def _mixed_first(push: Push) -> bool:
@@ -144,7 +142,7 @@ class _Lowering:
     def _group(self, home: int) -> tuple[Margin, int]:
         """Margins of a map's memory, and how often it is read before it is free."""
         members = self.members[home]
-        margin = widest(map(self._reads, members), self.ndim)
+        margin = margin_for(chain.from_iterable(map(self._reads, members)), self.ndim)
         uses = sum(len(self.plan.pushes[m]) for m in members) - (len(members) - 1)
         return margin, uses + any(m in self.wanted for m in members)
 
@@ -262,8 +260,7 @@ class _Lowering:
     def _through(self, source: int, push: Push) -> list[Inflow]:
         """What one push brings."""
         cell, mixing = self.cells[source], push.mixing
-        firsts = [moving[0] for t in push.terms if (moving := moving_steps(t))]
-        margin = widest((margin_for(step, self.ndim) for step in firsts), self.ndim)
+        margin = margin_for(_firsts(push), self.ndim)
         shift = self.numbers.shift(source, push.target)
         if shift:
             made = self.emit.scratch(len(cell.core), cell.core.shape[1:], margin)
@@ -281,6 +278,16 @@ class _Lowering:
         self.emit.add_up(moved.core, [self.emit.term(cell, term) for term in push.terms])
         self.emit.do(_mix, mixing, moved.core, mixed.core)
         return [Inflow(lanes, [Part(whole(extent), [mixed.core])], True)]
+
+
+def _firsts(push: Push) -> list[AxisStep]:
+    """Of every term the step that comes first."""
+    return [term.moving[0] for term in push.terms if term.moving]
+
+
+def _is_copy(term: Term) -> bool:
+    """Whether every position is handed on as it is."""
+    return term.covers and not term.moving and not term.takes
 
 
 def _mix(mixing: Mixing, values: np.ndarray, out: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from erfgraph.channel_classes import Classes, Mixing, classify, mixing
 from erfgraph.channels import Channels
 from erfgraph.network import Network
 from erfgraph.params import Shape
-from erfgraph.steps import AxisStep, TapsStep, axis_step
+from erfgraph.steps import TapsStep, Term, axis_step, make_term
 from erfgraph.view import Direction, Strand, View, view
 
 MOST_PLANS = 256
@@ -35,10 +35,10 @@ MOST_PLANS = 256
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What one map hands to another: per term, one step per axis."""
+    """What one map hands to another."""
 
     target: int
-    terms: tuple[tuple[AxisStep, ...], ...]
+    terms: tuple[Term, ...]
     gain: Any  # largest sum of multiplicities that one number of the target collects
     growth: Any  # largest sum of multiplicities that one number hands out
     mixing: Mixing | None = None  # of classes; None: each is handed on as it is
@@ -86,13 +86,29 @@ def plan_for(
     asked: Channels | None = None,
 ) -> Plan:
     """The compiled sweep from a unit, kept with the network for the next call."""
-    grown = len(net.maps) if direction == "forward" else None
     window = tuple((u, u + 1) for u in unit)
     return kept(
         net,
-        (direction, start, unit, stop, asked, grown),
-        lambda: compile_plan(view(net, direction, start, stop, asked), start, window),
+        (direction, start, unit, stop, asked, _grown(net, direction)),
+        lambda: compile_plan(view_for(net, direction, start, stop, asked), start, window),
     )
+
+
+def view_for(
+    net: Network,
+    direction: Direction,
+    start: int,
+    stop: int | None = None,
+    asked: Channels | None = None,
+) -> View:
+    """What all sweeps from a map have in common, kept with the network."""
+    key = ("view", direction, start, stop, asked, _grown(net, direction))
+    return kept(net, key, lambda: view(net, direction, start, stop, asked))
+
+
+def _grown(net: Network, direction: Direction) -> int | None:
+    """Forward, a network that has grown since is another one."""
+    return len(net.maps) if direction == "forward" else None
 
 
 def compile_plan(seen: View, start: int, window: tuple[Window, ...], apart: bool = False) -> Plan:
@@ -112,8 +128,10 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...], apart: bool
     -------
     Plan
     """
-    classes, mixed = _mixed(seen, start)
-    windows = reached({i: [s for s, _ in mixed[i]] for i in seen.order}, seen.order, start, window)
+    if start not in seen.found:
+        seen.found[start] = _mixed(seen, start)
+    classes, mixed = seen.found[start]
+    windows = reached(seen, {i: [s for s, _ in mixed[i]] for i in seen.order}, start, window)
     pushes: dict[int, tuple[Push, ...]] = {}
     inflow: dict[int, int] = {}
     for index in seen.order:
@@ -155,28 +173,24 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...], apart: bool
 
 
 def reached(
+    seen: View,
     pushes: Mapping[int, Iterable[Strand]],
-    order: Iterable[int],
     start: int,
     window: tuple[Window, ...],
-    known: dict[tuple[int, Window], Window | None] | None = None,
 ) -> dict[int, tuple[Window, ...]]:
     """The window of every map that a window of one map reaches, those without one left out.
 
     Parameters
     ----------
+    seen : View
     pushes : mapping of int to iterable of Strand
-    order : iterable of int
-        Maps in the order in which they are complete.
+        Of the view, what counts.
     start : int
     window : tuple of (start, stop), one per axis
-    known : dict, optional
-        What windows of axis maps reach, by the axis map's identity; kept over calls that go
-        over the same pushes.
     """
-    known = {} if known is None else known
+    known = seen.found
     windows: dict[int, tuple[Window, ...]] = {start: window}
-    for index in order:
+    for index in seen.order:
         here = windows.get(index)
         if here is None:
             continue
@@ -267,7 +281,7 @@ def _push(
         most = [axes.largest_sums(axis) for axis in term]
         growth += math.prod(hands for hands, _ in most)
         gain += math.prod(collects for _, collects in most)
-        steps.append(made)
+        steps.append(make_term(made))
     if mixing is not None:
         gain, growth = gain * mixing.collects, growth * mixing.hands
     return Push(strand.target, tuple(steps), gain, growth, mixing)

@@ -53,8 +53,8 @@ class TapsStep:
     ----------
     axis : int
         Axis of the numbers, whose first one is for lanes.
-    length : int
-        Positions of the source window.
+    length, n_out : int
+        Positions of the source and of the output window.
     moves : tuple of Move
         What goes where, without reading beyond the output window.
     phases : tuple of Phase or None
@@ -67,6 +67,7 @@ class TapsStep:
 
     axis: int
     length: int
+    n_out: int
     moves: tuple[Move, ...]
     phases: tuple[Phase, ...] | None
     margin: tuple[int, int]
@@ -92,6 +93,53 @@ class SparseStep:
 AxisStep = TapsStep | DenseStep | SparseStep
 
 
+class Term(NamedTuple):
+    """A product of axis steps, sorted by what they take.
+
+    Attributes
+    ----------
+    moving : tuple of AxisStep
+        Those that are more than one slice, the innermost axis first: strided, it is slow, so
+        it goes while the array is still small.
+    takes : dict of int to slice
+        The other axes, from 0, and which output positions they hand on.
+    to : tuple of slice
+        Per axis which source positions are reached, all of them on moving axes.
+    covers : bool
+        Whether the axes that do not move reach all source positions.
+    """
+
+    moving: tuple[AxisStep, ...]
+    takes: dict[int, slice]
+    to: tuple[slice, ...]
+    covers: bool
+
+
+def make_term(steps: Sequence[AxisStep]) -> Term:
+    """Sort the steps of a product, one per axis."""
+    moving: list[AxisStep] = []
+    takes: dict[int, slice] = {}
+    to: list[slice] = []
+    covers = True
+    for axis, step in enumerate(steps):
+        if isinstance(step, TapsStep) and len(step.moves) == 1:
+            (move,) = step.moves
+            if (move.take, move.take_step, move.n) != (0, 1, step.n_out):
+                takes[axis] = progression(move.take, move.take_step, move.n)
+            to.append(progression(move.to, move.to_step, move.n))
+            covers = covers and (move.to, move.to_step, move.n) == (0, 1, step.length)
+        else:
+            moving.insert(0, step)
+            to.append(slice(0, step.length, 1))
+    return Term(tuple(moving), takes, tuple(to), covers)
+
+
+def progression(start: int, step: int, n: int) -> slice:
+    """The slice of n positions from a start on; the step may be negative."""
+    stop = start + (n - 1) * step + (1 if step > 0 else -1)
+    return slice(start, stop if stop >= 0 else None, step)
+
+
 @lru_cache(maxsize=8192)
 def axis_step(axis: AxisMap, i: int, out: Window, src: Window) -> AxisStep:
     """The adjoint of an axis map on axis i, from an output to a source window."""
@@ -105,7 +153,7 @@ def axis_step(axis: AxisMap, i: int, out: Window, src: Window) -> AxisStep:
         )
         n_out = out[1] - out[0]
         phases = _phases(moves, length, n_out)
-        return TapsStep(i + 1, length, moves, phases, _margin(phases or (), n_out))
+        return TapsStep(i + 1, length, n_out, moves, phases, _margin(phases or (), n_out))
     from scipy.sparse import csr_array
 
     first, stop = np.searchsorted(axis.outs, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,7 @@ class View:
     asked: Channels | None = None  # then: the channels of the first map to start on
     weighted: bool = False  # whether numbers are floats rather than counts
     classes: Mapping[int, Any] | None = None  # of channels, where they are known beforehand
+    found: dict[Any, Any] = field(default_factory=dict, repr=False)  # what plans have in common
 
 
 def view(

@@ -20,12 +20,13 @@ import numpy as np
 from erfgraph import memory
 from erfgraph.axes import Window
 from erfgraph.channels import Channels
-from erfgraph.counts import Counts
+from erfgraph.counts import Counts, float_scale
+from erfgraph.factors import axis_views, product, require_room
 from erfgraph.network import Network
 from erfgraph.number_types import BOOL, Numbers, batch_of
 from erfgraph.params import Shape
 from erfgraph.paths import finished, numbers_for, sizes_of, support_is_lost
-from erfgraph.plan import Plan, compile_plan, kept, reached, view_for
+from erfgraph.plan import Plan, compile_plan, reached, view_for
 from erfgraph.running import run
 from erfgraph.view import View
 
@@ -80,11 +81,17 @@ class Batch:
     jobs : list of Job
     n_bytes : int
         What the results take.
+    bound : int
+        At least the sum of any unit's counts.
     """
 
     windows: list[tuple[Window, ...] | None]
     jobs: list[Job]
     n_bytes: int
+    bound: int
+
+
+Found = list[tuple[Counts, tuple[Window, ...]] | None]
 
 
 def count_units(
@@ -95,7 +102,7 @@ def count_units(
     exact: bool = True,
     asked: Channels | None = None,
     of: Channels | None = None,
-) -> list[tuple[Counts, tuple[Window, ...]] | None]:
+) -> Found:
     """Path counts of one map for many units of another.
 
     Parameters
@@ -115,10 +122,18 @@ def count_units(
     list
         Per unit its counts and their window, or None if no path leads there.
     """
-    key = ("units", start, units, stop, exact, asked, of)
-    batch = kept(net, key, lambda: _compile(net, start, units, stop, exact, asked, of))
-    memory.require(batch.n_bytes, f"maps of {len(units)} units", "ask for fewer at a time")
-    found: list[tuple[Counts, tuple[Window, ...]] | None] = [None] * len(units)
+    seen = view_for(net, "backward", start, stop, asked)
+    return _count(seen, start, units, stop, exact, of)
+
+
+def _count(
+    seen: View, start: int, units: tuple[Shape, ...], stop: int, exact: bool, of: Channels | None
+) -> Found:
+    views = axis_views(seen)
+    if views is not None:
+        return _chain(views, start, units, stop, exact)
+    batch = _batch(seen, start, units, stop, exact, of)
+    found: Found = [None] * len(units)
 
     def work(job: Job, out: np.ndarray) -> None:
         mine = [units[m] for m in job.members]
@@ -133,6 +148,34 @@ def count_units(
     else:
         with ThreadPoolExecutor(n_workers) as pool:
             list(pool.map(work, batch.jobs, places))
+    return found
+
+
+def _chain(
+    views: Sequence[View], start: int, units: Sequence[Shape], stop: int, exact: bool
+) -> Found:
+    """Along a chain of layers, each coordinate is counted once on its axis."""
+    along: list[dict[int, tuple[Counts, tuple[Window, ...]] | None]] = []
+    bound = 1
+    for axis, view in enumerate(views):
+        places = tuple((c,) for c in sorted({unit[axis] for unit in units}))
+        counted = _count(view, start, places, stop, exact, None)
+        along.append(dict(zip((c for (c,) in places), counted, strict=True)))
+        bound *= _batch(view, start, places, stop, exact, None).bound
+    scale = 0 if exact else float_scale(bound)
+    every: list[list[tuple[Counts, tuple[Window, ...]]] | None] = []
+    for unit in units:
+        parts = [known[c] for known, c in zip(along, unit, strict=True)]
+        every.append([part for part in parts if part is not None] if all(parts) else None)
+    extents = ([counts.shape[0] for counts, _ in parts] for parts in every if parts)
+    require_room(map(tuple, extents), bound, exact, f"maps of {len(units)} units")
+    found: Found = []
+    for chosen in every:
+        if chosen is None:
+            found.append(None)
+            continue
+        counts = product([part for part, _ in chosen], bound, scale)
+        found.append((counts, tuple(window for _, (window,) in chosen)))
     return found
 
 
@@ -166,22 +209,28 @@ def _processors() -> int:
 # --- build ----------------------------------------------------------------------------------
 
 
-def _compile(
-    net: Network,
-    start: int,
-    units: tuple[Shape, ...],
-    stop: int,
-    exact: bool,
-    asked: Channels | None,
-    of: Channels | None,
+def _batch(
+    seen: View, start: int, units: tuple[Shape, ...], stop: int, exact: bool, of: Channels | None
 ) -> Batch:
-    seen = view_for(net, "backward", start, stop, asked)
+    """The compiled sweeps of units, kept with the view for the next call."""
+    key = ("units", start, units, stop, exact, of)
+    batch: Batch | None = seen.found.get(key)
+    if batch is None:
+        batch = _compile(seen, start, units, stop, exact, of)
+        memory.require(batch.n_bytes, f"maps of {len(units)} units", "ask for fewer at a time")
+        seen.found[key] = batch
+    return batch
+
+
+def _compile(
+    seen: View, start: int, units: tuple[Shape, ...], stop: int, exact: bool, of: Channels | None
+) -> Batch:
     windows = []
     for unit in units:
         here = tuple((u, u + 1) for u in unit)
         windows.append(reached(seen, seen.pushes, start, here).get(stop))
     jobs: list[Job] = []
-    n_bytes = 0
+    n_bytes, bound = 0, 0
     for tile in _tiles(seen, start, units, stop, windows):
         plan = compile_plan(seen, start, _hull(units, tile), apart=True)
         sizes = sizes_of(plan, [stop], {stop: of})
@@ -198,7 +247,8 @@ def _compile(
             many = alike.setdefault(len(part), batch_of(numbers, len(part)))
             jobs.append(Job(plan, numbers, many, sizes[stop], tuple(part.tolist())))
         n_bytes += len(tile) * bytes_of[stop]
-    return Batch(windows, jobs, n_bytes)
+        bound = max(bound, plan.bounds[stop])
+    return Batch(windows, jobs, n_bytes, bound)
 
 
 def _hull(units: Sequence[Shape], members: Sequence[int]) -> tuple[Window, ...]:

@@ -102,7 +102,7 @@ def _outgoing(plan: Plan, src: int, dst: int, terms: Terms, reaching: np.ndarray
         product: np.ndarray = block.T @ reaching.ravel().astype(np.int64)
         return product.reshape(plan.extents[src])
     patterns = tuple(tuple(axes.once(a) for a in term) for term in terms)
-    seen = View(plan.shapes, {dst: (Strand(src, patterns),), src: ()}, (dst, src))
+    seen = View(plan.seen.shapes, {dst: (Strand(src, patterns),), src: ()}, (dst, src))
     single = compile_plan(seen, dst, plan.windows[dst])
     found = run(single, INT64, [src], seed=reaching.astype(np.int64)[None], once=True)
     whole = np.zeros(plan.extents[src], dtype=np.int64)

@@ -15,7 +15,6 @@ from erfgraph import memory, wide
 from erfgraph.counts import LARGEST_INT64, Counts
 from erfgraph.errors import SizeError
 from erfgraph.explicit import Graph
-from erfgraph.paths import narrow
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -72,7 +71,7 @@ def count_paths(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Count
     found = held.get(stop, np.zeros((units[stop], 1), dtype=np.int64))
     limbs = np.array(found.T, order="C").reshape(-1, *g.maps[stop].shape)
     wide.carry(limbs)
-    return Counts(narrow(limbs))
+    return Counts(wide.narrow(limbs))
 
 
 def count_edges(g: Graph, start: int, unit: tuple[int, ...], stop: int) -> Counts:

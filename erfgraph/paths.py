@@ -8,7 +8,7 @@ scaled by a power of two. Nothing is left to luck, and nothing overflows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,10 +18,10 @@ from erfgraph import wide
 from erfgraph.channels import Channels
 from erfgraph.counts import LARGEST_INT64, Counts, float_scale
 from erfgraph.errors import SizeError
+from erfgraph.factors import factors, product, require_room
 from erfgraph.number_types import BOOL, INT64, Numbers
 from erfgraph.plan import MOST_PLANS, Plan
 from erfgraph.running import run
-from erfgraph.wide import Wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +128,8 @@ def count(
     dict of int to Counts
         Without the maps that no path reaches.
     """
+    if (along := factors(plan)) is not None:
+        return _chain(plan, along, keep, exact)
     sizes = sizes_of(plan, keep, views)
     numbers = numbers_for(plan, exact, sizes)
     found = run(plan, numbers, sizes)
@@ -142,6 +144,20 @@ def count(
             made[key] = finished(numbers, index, values, sizes[index], where.get(index))
         counts[index] = made[key]
     return counts
+
+
+def _chain(
+    plan: Plan, along: Sequence[Plan], keep: Iterable[int], exact: bool
+) -> dict[int, Counts]:
+    """Path counts of a chain: of each axis by itself, then multiplied."""
+    keep = [index for index in keep if index in plan.windows]
+    require_room((plan.extents[i] for i in keep), plan.most, exact, "this sweep")
+    found = {axis: count(axis, keep, exact) for axis in set(along)}
+    scales = {} if exact else scaled_numbers(plan).scales
+    return {
+        i: product([found[axis][i] for axis in along], plan.bounds[i], scales.get(i, 0))
+        for i in keep
+    }
 
 
 Sizes = Mapping[int, np.ndarray | None]
@@ -182,7 +198,7 @@ def finished(
     if isinstance(numbers, WideNumbers):
         if sizes is not None:
             values = _wide_sum(_by_limbs(values, numbers.lanes(index)), sizes)
-        return Counts(narrow(values))
+        return Counts(wide.narrow(values))
     held = values[0] if sizes is None else summed(values[None], sizes)[0]
     if where is not None:
         where = np.any(where if sizes is None else where[sizes > 0], axis=0)
@@ -205,18 +221,6 @@ def _wide_sum(limbs: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     total = np.zeros((len(limbs) + 1, *limbs.shape[2:]), dtype=np.int64)
     total[:-1] = summed(limbs, sizes)
     return total
-
-
-def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
-    """Finished counts from limbs, which are carried: int64 if even the largest fits, else wide."""
-    wide.carry(limbs)
-    while len(limbs) > 1 and not limbs[-1].any():
-        limbs = limbs[:-1]
-    if len(limbs) == 1:
-        return np.asarray(limbs[0])
-    if len(limbs) == 2 and limbs[1].max() < 1 << 31:
-        return np.asarray(limbs[0] + (limbs[1] << wide.BITS))
-    return Wide(limbs)
 
 
 def reach(plan: Plan, keep: Iterable[int]) -> dict[int, np.ndarray]:

@@ -59,7 +59,7 @@ class Plan:
     inflow: Mapping[int, int]  # how many terms push into a map
     bounds: Mapping[int, Any]  # upper bound on the sum of a map's numbers; of floats, its log2
     most: Any  # the largest of them
-    shapes: tuple[Shape, ...] = field(repr=False)
+    seen: View = field(repr=False)
     classes: Mapping[int, Classes] | None = None  # of channels; None: collapsed
     seeds: tuple[int, ...] = (1,)  # what the first window holds, one number per class
 
@@ -166,7 +166,7 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...], apart: bool
         inflow=inflow,
         bounds=bounds,
         most=max(bounds.values()),
-        shapes=seen.shapes,
+        seen=seen,
         classes=classes,
         seeds=seeds,
     )

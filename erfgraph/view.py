@@ -44,7 +44,7 @@ class Strand:
     mixing: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A network as a sweep sees it: for every map, where it pushes and through what."""
 

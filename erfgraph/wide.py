@@ -35,6 +35,37 @@ def carry(limbs: np.ndarray) -> None:
         np.add(high, over, out=high)
 
 
+def outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The outer product of carried limbs, not carried: (n, *shape) and (m, *other) to (n+m, …).
+
+    Halves of 16 bits of one factor keep each product below 2**48.
+    """
+    product = np.zeros((len(a) + len(b), *a.shape[1:], *b.shape[1:]), dtype=np.int64)
+    half = BITS // 2
+    for j, limb in enumerate(b):
+        low, high = limb & (MASK >> half), limb >> half
+        for i, other in enumerate(a):
+            product[i + j] += np.multiply.outer(other, low)
+            upper = np.multiply.outer(other, high)
+            product[i + j + 1] += upper >> half
+            upper &= MASK >> half
+            upper <<= half
+            product[i + j] += upper
+    return product
+
+
+def narrow(limbs: np.ndarray) -> np.ndarray | Wide:
+    """Integers from limbs, which are carried: int64 if even the largest fits, else wide."""
+    carry(limbs)
+    while len(limbs) > 1 and not limbs[-1].any():
+        limbs = limbs[:-1]
+    if len(limbs) == 1:
+        return np.asarray(limbs[0])
+    if len(limbs) == 2 and limbs[1].max() < 1 << 31:
+        return np.asarray(limbs[0] + (limbs[1] << BITS))
+    return Wide(limbs)
+
+
 @dataclass(frozen=True, eq=False)
 class Wide:
     """An array of exact non-negative integers.
@@ -111,3 +142,18 @@ class Wide:
                 with np.errstate(over="ignore"):
                     result += limb * float(weight)
         return np.minimum(result, np.finfo(np.float64).max)
+
+
+def widened(values: np.ndarray | Wide) -> Wide:
+    """Non-negative int64 integers as limbs."""
+    if isinstance(values, Wide):
+        return values
+    return Wide(np.stack([values & MASK, values >> BITS]))
+
+
+def from_objects(integers: np.ndarray, n_limbs: int) -> Wide:
+    """Non-negative Python ints of an object array as limbs."""
+    size = 4 * n_limbs
+    text = b"".join([integer.to_bytes(size, "little") for integer in integers.ravel().tolist()])
+    words = np.frombuffer(text, dtype="<u4").reshape(*integers.shape, n_limbs)
+    return Wide(np.ascontiguousarray(np.moveaxis(words, -1, 0)).astype(np.int64))

@@ -68,6 +68,7 @@ ORDER = [
     "loading",
     "wide",
     "counts",
+    "factors",
     "paths",
     "batches",
     "weighted",

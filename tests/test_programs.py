@@ -12,11 +12,14 @@ from registry import NETWORKS
 
 import erfgraph as eg
 from erfgraph import batches, blocks, memory, running
+from erfgraph.counts import Counts
+from erfgraph.factors import factors
 from erfgraph.lowering import lower
 from erfgraph.number_types import BOOL, FLOAT64, INT64, batch_of
-from erfgraph.paths import wide_numbers
-from erfgraph.plan import plan_for
+from erfgraph.paths import count, scaled_numbers, wide_numbers
+from erfgraph.plan import plan_for, view_for
 from erfgraph.program import Slot, replay
+from erfgraph.wide import narrow
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 
@@ -33,7 +36,7 @@ def matrix_counts(net):
 
 
 def embedded(plan, index, values):
-    whole = np.zeros(plan.shapes[index], dtype=values.dtype)
+    whole = np.zeros(plan.seen.shapes[index], dtype=values.dtype)
     whole[tuple(slice(lo, hi) for lo, hi in plan.windows[index])] = values
     return whole
 
@@ -166,9 +169,60 @@ def test_what_does_not_fit_is_refused_before_it_is_taken(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 1 << 20)
     monkeypatch.setattr(memory, "SMALL", 1 << 10)
     with pytest.raises(eg.SizeError, match="this sweep would need"):
+        eg.importances(eg.load("resnet18", (2048, 2048)))
+    with pytest.raises(eg.SizeError, match=r"this sweep would need .* ask for fewer"):
         eg.importances(eg.load("vgg16", (2048, 2048)))
     with pytest.raises(eg.SizeError, match="maps of 12 units would need"):
         eg.unit_importances(eg.load("vgg16"), units=[(i // 4, i % 4) for i in range(12)])
+    with pytest.raises(eg.SizeError, match="maps of 12 units would need"):
+        eg.unit_importances(eg.load("resnet18"), units=[(i // 4, i % 4) for i in range(12)])
+
+
+# --- chains ------------------------------------------------------------------------------------
+
+
+@EVERY
+def test_chains_axis_by_axis_are_whole_sweeps(name):
+    net = NETWORKS[name]()
+    plan = plan_of(net)
+    along = factors(plan)
+    if along is None:
+        links = [link for m in net.maps for link in m.links if link.src in plan.windows]
+        branched = len({link.src for link in links}) < len(links)
+        assert len(net.input.shape) == 1 or branched or any(len(n.terms) > 1 for n in links)
+        return
+    swept = replay(lower(plan, INT64, plan.order))
+    for exact in (True, False):
+        for index, counts in count(plan, plan.order, exact).items():
+            assert np.array_equal(counts.array(), swept[index][0])
+
+
+def test_square_chains_sweep_one_axis_for_both():
+    net = eg.load("vgg16")
+    plan = plan_of(net, stop=0)
+    one, other = factors(plan)
+    assert one is other
+    off = factors(plan_of(net, (3, 2), stop=0))
+    assert off[0] is not off[1]
+    assert factors(plan_of(eg.load("resnet18", (64, 64)))) is None
+
+
+@pytest.mark.parametrize(("depth", "ndim"), [(12, 2), (25, 2), (60, 2), (400, 2), (9, 3), (40, 3)])
+def test_products_of_wide_numbers(depth, ndim):
+    net = eg.load(f"conv3p1*{depth}", (9, 8, 7)[:ndim])
+    plan = plan_of(net, stop=0)
+    numbers = INT64 if plan.most < 1 << 63 else wide_numbers(plan)
+    limbs = replay(lower(plan, numbers, [0]))[0]
+    swept = Counts(narrow(limbs) if plan.most >= 1 << 63 else limbs[0])
+    found = count(plan, [0])[0]
+    assert found.equals(swept)
+    assert found.array().dtype == swept.array().dtype
+    rounded = count(plan, [0], exact=False)[0]
+    assert rounded.scale == scaled_numbers(plan).scales[0]
+    want = swept.rounded()
+    if want.scale == rounded.scale:
+        assert np.allclose(rounded.array(), want.array(), rtol=1e-12, atol=0)
+    assert np.array_equal(rounded.support, swept.support)
 
 
 # --- many units --------------------------------------------------------------------------------
@@ -205,12 +259,13 @@ def test_many_units_of_drawn_networks(net):
 def test_many_units_in_tiles_and_jobs(monkeypatch):
     monkeypatch.setattr(batches, "CACHED", 1 << 14)
     monkeypatch.setattr(batches, "TOGETHER", 1 << 16)
-    net = eg.load("conv5s2 conv3p1*3 conv3s2 conv3p1", (150, 170))
+    net = eg.load("conv5s2 res(conv3p1 conv3p1)*3 conv3s2 res(conv3p1)", (150, 170))
     units = [(y, x) for y in range(0, net.output.shape[0], 3) for x in (0, 5, 17, 30, 2)]
     found = eg.unit_importances(net, units=units)
     assert [imp.unit for imp in found] == units
     alike(found, net)
-    batch = net.plans[("units", net.output.index, tuple(units), 0, True, None, None)]
+    seen = view_for(net, "backward", net.output.index, 0)
+    batch = seen.found["units", net.output.index, tuple(units), 0, True, None]
     assert len({id(job.plan) for job in batch.jobs}) > 3
     assert sorted(m for job in batch.jobs for m in job.members) == list(range(len(units)))
 

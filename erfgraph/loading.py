@@ -14,6 +14,7 @@ from typing import Any
 
 from erfgraph import notation
 from erfgraph.errors import ErfgraphError, FileError, InputError, excerpt, unknown_name
+from erfgraph.memory import collector_paused
 from erfgraph.network import Network, PerAxis
 from erfgraph.shortest import shortest_input
 
@@ -95,10 +96,11 @@ def load(
                 "network", text, zoo.ZOO, where=" (no zoo name, notation or file)"
             ) from None
         raise
-    shape = shortest_input(net) if input_shape is None else input_shape
-    return notation.build(
-        net, shape, CHANNELS if channels is None else channels, " ".join(text.split())
-    )
+    with collector_paused():
+        shape = shortest_input(net) if input_shape is None else input_shape
+        return notation.build(
+            net, shape, CHANNELS if channels is None else channels, " ".join(text.split())
+        )
 
 
 def _from_file(text: str, suffix: str, shape: Any, channels: int | None) -> Network | None:

@@ -19,6 +19,7 @@ from erfgraph.description import INPUTS, MOST_MAPS
 from erfgraph.errors import ErfgraphError, FileError, InputError, LayerError, unknown_name
 from erfgraph.featuremap import FeatureMap, input_shape
 from erfgraph.files import check_target, read_text, write_whole
+from erfgraph.memory import collector_paused
 from erfgraph.network import LAYER_METHODS, Network
 
 DEEPEST = 64  # levels of nesting of a YAML file
@@ -85,11 +86,12 @@ def load_file(path: Any, shape: Any = None, channels: int | None = None) -> Netw
         If a field does not fit; the message starts with its path, as ``layers[3].kernel``.
     """
     source = Path(path)
-    document = _decode(source)
-    try:
-        network = build(document, shape, channels)
-    except ErfgraphError as error:
-        raise type(error)(f"{source}: {error}") from None
+    with collector_paused():
+        document = _decode(source)
+        try:
+            network = build(document, shape, channels)
+        except ErfgraphError as error:
+            raise type(error)(f"{source}: {error}") from None
     if network.name is None:
         network.name = source.stem
     return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -287,3 +288,26 @@ def test_torch_classes_and_objects(models: Path) -> None:
     assert eg.load(torch.nn.Conv2d(5, 4, 3), (9, 9), 5).input.channels == 5
     with pytest.raises(eg.InputError, match="to have 2 channels, but got 7"):
         eg.load(f"{models}:Net", 40, channels=7)
+
+
+# --- garbage ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["conv3 res(conv3p1 conv3p1)*9 max2", "deep.json"])
+def test_a_network_leaves_no_cycles(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector pauses while networks are made, which is right where it would find none."""
+    monkeypatch.chdir(tmp_path)
+    eg.save_network(eg.load("conv3p1*9", 9), "deep.json")
+    eg.load(source)
+    gc.collect()
+    eg.load(source)
+    assert gc.collect() == 0
+    assert gc.isenabled()
+
+
+def test_the_collector_runs_again_after_a_failure() -> None:
+    with pytest.raises(eg.LayerError):
+        eg.load("conv3*9", 3)
+    assert gc.isenabled()

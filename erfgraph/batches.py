@@ -1,17 +1,16 @@
-"""Path counts of many units of one map: sweeps side by side, in tiles, on all processors.
+"""Path counts of many units of one map: sweeps side by side, in tiles.
 
 Units whose windows overlap share a plan, made for the smallest window of their map that holds
 them: what a plan costs, and what a NumPy call costs beside its additions, is paid once for many.
-A few units at a time go through it, as many as keep the numbers in the processor's cache.
+A few units at a time go through it, as many as keep the numbers in the processor's cache. Units
+that mirror each other (see `erfgraph.symmetry`) are swept once.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,6 +27,7 @@ from erfgraph.params import Shape
 from erfgraph.paths import finished, numbers_for, sizes_of, support_is_lost
 from erfgraph.plan import Plan, compile_plan, reached, view_for
 from erfgraph.running import run
+from erfgraph.symmetry import like_axes, ordered
 from erfgraph.view import View
 
 TOGETHER = 1 << 25  # bytes of results in one array
@@ -123,7 +123,21 @@ def count_units(
         Per unit its counts and their window, or None if no path leads there.
     """
     seen = view_for(net, "backward", start, stop, asked)
-    return _count(seen, start, units, stop, exact, of)
+    groups = like_axes(seen)
+    mirrored = [ordered(unit, groups) for unit in units]
+    distinct = tuple(dict.fromkeys(unit for unit, _ in mirrored))
+    found = dict(zip(distinct, _count(seen, start, distinct, stop, exact, of), strict=True))
+    return [_turned(found[unit], axes) for unit, axes in mirrored]
+
+
+def _turned(
+    found: tuple[Counts, tuple[Window, ...]] | None, axes: tuple[int, ...]
+) -> tuple[Counts, tuple[Window, ...]] | None:
+    """The same with its axes in another order."""
+    if found is None or axes == tuple(range(len(axes))):
+        return found
+    counts, window = found
+    return counts.transposed(axes), tuple(window[axis] for axis in axes)
 
 
 def _count(
@@ -134,20 +148,10 @@ def _count(
         return _chain(views, start, units, stop, exact)
     batch = _batch(seen, start, units, stop, exact, of)
     found: Found = [None] * len(units)
-
-    def work(job: Job, out: np.ndarray) -> None:
+    for job, out in zip(batch.jobs, _places(batch.jobs, stop), strict=True):
         mine = [units[m] for m in job.members]
         for member, counts in _counted(job, mine, stop, batch.windows, out):
             found[member] = counts, batch.windows[member] or ()
-
-    places = _places(batch.jobs, stop)
-    n_workers = min(len(batch.jobs), _processors())
-    if n_workers < 2:
-        for job, out in zip(batch.jobs, places, strict=True):
-            work(job, out)
-    else:
-        with ThreadPoolExecutor(n_workers) as pool:
-            list(pool.map(work, batch.jobs, places))
     return found
 
 
@@ -197,13 +201,6 @@ def _places(jobs: Sequence[Job], stop: int) -> list[np.ndarray]:
             places += np.split(held, lanes[:-1])
             waiting = waiting[n:]
     return places
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 # --- build ----------------------------------------------------------------------------------

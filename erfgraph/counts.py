@@ -68,6 +68,14 @@ class Counts:
             return self.values.at_least(1)
         return np.asarray(self.values != 0)
 
+    def transposed(self, axes: tuple[int, ...]) -> Counts:
+        """The same numbers, axis i being what was axis ``axes[i]``; they share memory."""
+        if isinstance(self.values, Wide):
+            lanes = self.values.limbs.transpose(0, *(axis + 1 for axis in axes))
+            return Counts(Wide(lanes))
+        support = None if self.nonzero is None else self.nonzero.transpose(axes)
+        return Counts(self.values.transpose(axes), self.scale, support)
+
     def array(self) -> np.ndarray:
         """The values as int64, as Python ints in an object array, or as float64."""
         return self.values.to_objects() if isinstance(self.values, Wide) else self.values

@@ -155,10 +155,9 @@ class Emitter:
         skipped = margin[-2][0] * width
         before, takes = cell.margin[-1][0], step.phases[0].takes
         n = n_rows * width - takes[-1] - before
-        (views,) = self._taps(
-            source.reshape(*outer, -1), self.ndim - 1, [Phase(0, 1, n, takes, 1)], before
-        )
-        into = _view(made, self.ndim - 1, {}).reshape(*outer, -1)
+        one = Phase(0, 1, n, takes, 1)
+        (views,) = self._taps(_rows(source), self.ndim - 1, [one], before)
+        into = _rows(_view(made, self.ndim - 1, {}))
         self._write(into[..., skipped : skipped + n], views)
         return made
 
@@ -223,14 +222,7 @@ class Emitter:
             level = sums.setdefault(spacing, [base])
             wanted = min(top, len(phase.takes).bit_length() - 1) if spacing else 0
             while len(level) <= wanted:
-                reach = spacing << (len(level) - 1)
-                below = level[-1]
-                n = below.shape[axis] - reach
-                extent = [*below.shape[1:]]
-                extent[axis - 1] = n
-                made = self.scratch(len(below), extent).core
-                one = below[_along(axis, slice(0, n))], below[_along(axis, slice(reach, None))]
-                self.do(np.add, *one, made)
+                made = self._pairs(level[-1], axis, spacing << (len(level) - 1))
                 level.append(made)
             k = 0
             while k < len(phase.takes):
@@ -240,6 +232,24 @@ class Emitter:
                 k += 1 << power
             found.append(views)
         return found
+
+    def _pairs(self, values: np.ndarray, axis: int, reach: int) -> np.ndarray:
+        """Each number added to the one so far behind it, where there is one.
+
+        Along the innermost axis rows go end to end, and sums over the end of a row mean nothing.
+        """
+        extent = list(values.shape[1:])
+        if 1 < axis == values.ndim - 1 and _rows_touch(values):
+            made = self.scratch(len(values), extent).core
+            source, into = _rows(values), _rows(made)
+            n = source.shape[-1] - reach
+            self.do(np.add, source[..., :n], source[..., reach:], into[..., :n])
+            return made
+        n = extent[axis - 1] = extent[axis - 1] - reach
+        made = self.scratch(len(values), extent).core
+        ahead, behind = _along(axis, slice(0, n)), _along(axis, slice(reach, None))
+        self.do(np.add, values[ahead], values[behind], made)
+        return made
 
     # --- adding up ----------------------------------------------------------------------------
 
@@ -314,6 +324,16 @@ def _view(cell: Cell, axis: int, takes: Mapping[int, slice]) -> np.ndarray:
     if not takes:
         return view
     return view[(slice(None), *(takes.get(i, slice(None)) for i in range(len(cell.margin))))]
+
+
+def _rows_touch(values: np.ndarray) -> bool:
+    """Whether each row begins where the one before ends."""
+    return values.strides[-2:] == (values.shape[-1] * values.itemsize, values.itemsize)
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    """Rows end to end, shape (..., rows * columns): a view, since they touch."""
+    return values.reshape(*values.shape[:-2], -1)
 
 
 def _spacing(phase: Phase) -> int:

@@ -242,8 +242,8 @@ def unit_importances(
     units : iterable of int or of sequences of int, optional
         Their positions; default all units of the map, in raster order.
     measure, exact, of, channels
-        As for `importance`. ``"paths"`` of many units are swept side by side, on all
-        processors; the other measures one by one.
+        As for `importance`. ``"paths"`` of many units are swept side by side (see
+        `erfgraph.batches`), the other measures one by one.
 
     Returns
     -------

@@ -70,6 +70,7 @@ ORDER = [
     "counts",
     "factors",
     "paths",
+    "symmetry",
     "batches",
     "weighted",
     "edges",

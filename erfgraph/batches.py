@@ -24,7 +24,7 @@ from erfgraph.factors import axis_views, product, require_room
 from erfgraph.network import Network
 from erfgraph.number_types import BOOL, Numbers, batch_of
 from erfgraph.params import Shape
-from erfgraph.paths import finished, numbers_for, sizes_of, support_is_lost
+from erfgraph.paths import finished, numbers_for, sizes_of
 from erfgraph.plan import Plan, compile_plan, reached, view_for
 from erfgraph.running import run
 from erfgraph.symmetry import like_axes, ordered
@@ -302,7 +302,7 @@ def _counted(
         seed[(slice(k * n_seeds, (k + 1) * n_seeds), *place)] = plan.seeds
     values = run(plan, job.many, [stop], seed, out=out)[stop]
     where = None
-    if support_is_lost(job.numbers, stop):
+    if job.numbers.scale(stop):
         where = run(plan, batch_of(BOOL, n), [stop], seed > 0, once=True)[stop]
     for k, member in enumerate(job.members):
         window = windows[member]

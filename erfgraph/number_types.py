@@ -18,6 +18,11 @@ class Numbers:
 
     dtype: Any
 
+    @property
+    def scaled(self) -> bool:
+        """Whether a map is scaled, so that rounding may lose where paths lead at all."""
+        return False
+
     def lanes(self, index: int) -> int:
         """Lanes of a map's array per class of channels."""
         return 1
@@ -25,6 +30,10 @@ class Numbers:
     def settle(self, index: int) -> Callable[[np.ndarray], Any] | None:
         """What makes a map's complete numbers fit to be pushed on, in place; None: nothing."""
         return None
+
+    def scale(self, index: int) -> int:
+        """Binary logarithm of what a map's numbers have been divided by."""
+        return 0
 
     def shift(self, source: int, target: int) -> int:
         """Binary logarithm of what a map's numbers are multiplied by on their way to another."""
@@ -45,6 +54,10 @@ class Batch(Numbers):
     def settle(self, index: int) -> Callable[[np.ndarray], Any] | None:
         """As of each sweep: limbs are the outermost lanes."""
         return self.of.settle(index)
+
+    def scale(self, index: int) -> int:
+        """As of each sweep."""
+        return self.of.scale(index)
 
     def shift(self, source: int, target: int) -> int:
         """As of each sweep."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -92,6 +92,15 @@ class ScaledNumbers(Numbers):
 
     scales: dict[int, int]
 
+    @cached_property
+    def scaled(self) -> bool:
+        """Whether a map is scaled, so that rounding may lose where paths lead at all."""
+        return any(self.scales.values())
+
+    def scale(self, index: int) -> int:
+        """Power of two by which a map's numbers are divided."""
+        return self.scales[index]
+
     def shift(self, source: int, target: int) -> int:
         """From the scale of one map to that of another."""
         return self.scales[source] - self.scales[target]
@@ -133,17 +142,19 @@ def count(
     sizes = sizes_of(plan, keep, views)
     numbers = numbers_for(plan, exact, sizes)
     found = run(plan, numbers, sizes)
-    lost = [index for index in found if support_is_lost(numbers, index)]
+    lost = [i for i in found if numbers.scale(i)] if numbers.scaled else []
     where = run(plan, BOOL, lost) if lost else {}
     made: dict[object, Counts] = {}
-    counts = {}
+    result = {}
     for index, values in found.items():
+        n = sizes[index]
         # maps that share an array share counts, unless they differ in the channels asked for
-        key = id(values) if sizes[index] is None else (index,)
-        if key not in made:
-            made[key] = finished(numbers, index, values, sizes[index], where.get(index))
-        counts[index] = made[key]
-    return counts
+        key = id(values) if n is None else (index,)
+        counts = made.get(key)
+        if counts is None:
+            counts = made[key] = finished(numbers, index, values, n, where.get(index))
+        result[index] = counts
+    return result
 
 
 def _chain(
@@ -178,13 +189,11 @@ def numbers_for(plan: Plan, exact: bool, sizes: Sizes) -> Numbers:
     """The number type that the bounds ask for."""
     if not exact:
         return scaled_numbers(plan)
-    sums = [plan.bounds[i] * int(n.max()) for i, n in sizes.items() if n is not None]
-    return INT64 if max([plan.most, *sums]) <= LARGEST_INT64 else wide_numbers(plan)
-
-
-def support_is_lost(numbers: Numbers, index: int) -> bool:
-    """Whether rounding may have lost where paths lead at all."""
-    return isinstance(numbers, ScaledNumbers) and numbers.scales[index] != 0
+    most = plan.most
+    if plan.classes is not None:
+        sums = (plan.bounds[i] * int(n.max()) for i, n in sizes.items() if n is not None)
+        most = max(most, *sums)
+    return INT64 if most <= LARGEST_INT64 else wide_numbers(plan)
 
 
 def finished(
@@ -199,11 +208,10 @@ def finished(
         if sizes is not None:
             values = _wide_sum(_by_limbs(values, numbers.lanes(index)), sizes)
         return Counts(wide.narrow(values))
-    held = values[0] if sizes is None else summed(values[None], sizes)[0]
-    if where is not None:
-        where = np.any(where if sizes is None else where[sizes > 0], axis=0)
-    scale = numbers.scales[index] if isinstance(numbers, ScaledNumbers) else 0
-    return Counts(held, scale, where)
+    if sizes is None:
+        return Counts(values[0], numbers.scale(index), None if where is None else where[0])
+    where = None if where is None else np.any(where[sizes > 0], axis=0)
+    return Counts(summed(values[None], sizes)[0], numbers.scale(index), where)
 
 
 def summed(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:

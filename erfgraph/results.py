@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -45,27 +46,50 @@ def map_of(
     )
 
 
-def maps_of(
-    net: Network,
-    top: FeatureMap,
-    unit: Shape,
-    measure: str,
-    counted: Mapping[int, Counts],
-    offsets: Mapping[int, Shape],
-    channels: str = "collapse",
-) -> dict[str, ImportanceMap]:
-    """The importance maps of many feature maps for one unit, by name, in the network's order."""
-    every = net.maps
-    # what they share is checked and set once: of a frozen class, a field costs as much as a sum
-    shared = vars(map_of(net, top, unit, top, measure, Counts(np.zeros(())), ((0, 1),), channels))
-    found = {}
-    for index in sorted(counted):
-        m = every[index]
-        made = found[m.name] = object.__new__(ImportanceMap)
-        vars(made).update(
-            shared, of=m.name, shape=m.shape, offset=offsets[index], counts=counted[index]
-        )
-    return found
+class Maps(Mapping[str, ImportanceMap]):
+    """The importance maps of many feature maps for one unit, by name, in the network's order.
+
+    The numbers are there; a map is made of them when it is asked for, and then kept.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        top: FeatureMap,
+        unit: Shape,
+        measure: str,
+        counted: Mapping[int, Counts],
+        windows: Mapping[int, tuple[tuple[int, int], ...]],
+        channels: str = "collapse",
+    ) -> None:
+        self._about = net, top, unit
+        self._measure, self._channels = measure, channels
+        self._counted, self._windows = counted, windows
+        self._made: dict[str, ImportanceMap] = {}
+
+    @cached_property
+    def _rated(self) -> dict[str, FeatureMap]:
+        every = self._about[0].maps
+        return {every[index].name: every[index] for index in sorted(self._counted)}
+
+    def __getitem__(self, name: str) -> ImportanceMap:
+        if name not in self._made:
+            rated = self._rated[name]
+            counts, windows = self._counted[rated.index], self._windows[rated.index]
+            self._made[name] = map_of(
+                *self._about, rated, self._measure, counts, windows, self._channels
+            )
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rated)
+
+    def __len__(self) -> int:
+        return len(self._counted)
+
+    def __repr__(self) -> str:
+        _, top, unit = self._about
+        return f"<{len(self)} importance maps for unit {unit} of {top.name}: {', '.join(self)}>"
 
 
 def empty_map(

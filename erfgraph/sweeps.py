@@ -17,7 +17,7 @@ from erfgraph.network import FeatureMap, Network, unit_of
 from erfgraph.params import Shape
 from erfgraph.paths import count
 from erfgraph.plan import plan_for
-from erfgraph.results import channels_of, empty_map, map_of, maps_of
+from erfgraph.results import Maps, channels_of, empty_map, map_of
 from erfgraph.view import Direction
 from erfgraph.weighted_maps import WEIGHTED, trained_map, weighted_maps
 from erfgraph.weighting import weighting
@@ -189,8 +189,9 @@ def importances(
 
     Returns
     -------
-    dict of str to ImportanceMap
-        One for every feature map with a path to the unit, in the network's order.
+    mapping of str to ImportanceMap
+        One for every feature map with a path to the unit, in the network's order. Each is made
+        when it is asked for, of numbers that are there.
 
     Raises
     ------
@@ -219,7 +220,7 @@ def importances(
     asked = channels_of(net, top) if channels == "count" else None
     plan = plan_for(net, "backward", top.index, where, asked=asked)
     counted = count(plan, plan.order, exact)
-    return maps_of(net, top, where, measure, counted, plan.offsets, channels)
+    return Maps(net, top, where, measure, counted, plan.windows, channels)
 
 
 def unit_importances(

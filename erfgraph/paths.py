@@ -192,7 +192,7 @@ def numbers_for(plan: Plan, exact: bool, sizes: Sizes) -> Numbers:
     most = plan.most
     if plan.classes is not None:
         sums = (plan.bounds[i] * int(n.max()) for i, n in sizes.items() if n is not None)
-        most = max(most, *sums)
+        most = max([most, *sums])
     return INT64 if most <= LARGEST_INT64 else wide_numbers(plan)
 
 

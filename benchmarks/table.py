@@ -22,7 +22,7 @@ from erfgraph.files import write_whole
 
 HEAD = ("work", "time", "against", "time", "found", "goal")
 PACKAGES = ("numpy", "scipy", "torch")
-MOST_LOAD = 0.5  # processors that other work may take
+DISTURBED = "†"
 
 
 # --- what is measured ---------------------------------------------------------------------
@@ -65,8 +65,8 @@ def cells(*texts: str) -> str:
 
 def markdown(found: Line) -> str:
     goal = f"**missed:** {found.goal}" if found.met is False else found.goal
-    took = found.took, found.against, found.against_took, found.found
-    return cells(found.work, *took, goal)
+    what = found.found if found.calm else f"{found.found} {DISTURBED}"
+    return cells(found.work, found.took, found.against, found.against_took, what, goal)
 
 
 def summary(found: Sequence[Line]) -> str:
@@ -87,13 +87,8 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def busy() -> float:
-    """How many processors other work takes, on the mean of the last minute."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-
-
-def machine(load: float) -> str:
-    """Processor, versions, threads, and the load before the run, in two sentences."""
+def machine() -> str:
+    """Processor, versions and threads, in one sentence."""
     versions = [
         f"{name} {metadata.version(name)}"
         if util.find_spec(name)
@@ -101,8 +96,17 @@ def machine(load: float) -> str:
         for name in PACKAGES
     ]
     parts = [f"{os.cpu_count()} × {processor()}", f"Python {platform.python_version()}", *versions]
-    measured = f"Measured on {', '.join(parts)}; PyTorch on two threads"
-    return f"{measured}. Other work kept {load:.1f} processors busy before the run."
+    return f"Measured on {', '.join(parts)}; PyTorch on two threads."
+
+
+def below(found: Sequence[Line]) -> list[str]:
+    """What stands under the table."""
+    disturbed = (
+        f"{DISTURBED} Other work kept the processors busy all the while: not to be trusted, "
+        "least of all against PyTorch, whose threads wait for each other."
+    )
+    note = [] if all(row.calm for row in found) else [disturbed, ""]
+    return [*note, summary(found), "", machine()]
 
 
 # --- command ------------------------------------------------------------------------------
@@ -122,22 +126,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := [theme for theme in options.themes if theme not in THEMES]:
         parser.error(f"no theme {unknown[0]!r}; there are {', '.join(THEMES)}")
-    if (load := busy()) > MOST_LOAD:
-        print(
-            f"other work keeps {load:.1f} processors busy: ratios are not to be trusted, those of "
-            "PyTorch's threads least",
-            file=sys.stderr,
-        )
     text, found = [cells(*HEAD), "|" + "---|" * len(HEAD)], []
     print(*text, sep="\n", flush=True)
     for row in lines(options.themes or THEMES, options.quick, QUICK if options.quick else FULL):
         found.append(row)
         text.append(markdown(row))
         print(text[-1], flush=True)
-    below = ["", summary(found), "", machine(load)]
-    print(*below, sep="\n")
+    ending = ["", *below(found)]
+    print(*ending, sep="\n")
     if options.output:
-        whole = "\n".join([*text, *below, ""])
+        whole = "\n".join([*text, *ending, ""])
         write_whole(options.output, lambda file: file.write(whole.encode()))
     failed = any(row.met is False and row.excess > options.slack for row in found)
     return 1 if failed and options.check else 0

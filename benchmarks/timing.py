@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # seconds that one go takes, averaged over as many goes as take at least the given seconds
 Clock = Callable[[float], float]
+
+MOST_ELSEWHERE = 0.2  # processors that other work may take before it is said to disturb
+TICKS = 0.02  # seconds; the system counts in hundredths
 
 
 # --- clocks -------------------------------------------------------------------------------
@@ -130,6 +135,7 @@ class Line:
     goal: str
     met: bool | None
     excess: float = 0.0  # how many times the goal is missed by, 1 where it is just met
+    calm: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,23 +151,54 @@ FULL = Effort(rounds=11, least=0.1, budget=40)
 QUICK = Effort(rounds=3, least=0.02, budget=15)
 
 
-def side_by_side(row: Row, effort: Effort) -> list[tuple[float, float]]:
-    """Times of the two in turn, A B A B.
+@dataclass(frozen=True)
+class Round:
+    """Times of the two, one after the other, and whether no other work disturbed them."""
 
-    The first pair warms up and counts only if it has spent the budget.
+    ours: float
+    theirs: float
+    calm: bool
+
+
+def elsewhere() -> float:
+    """Processor seconds that other processes have taken so far; 0 where the system hides it."""
+    try:
+        counts = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _waiting, *interrupted = map(int, counts[:8])
+    busy = (user + nice + system + sum(interrupted)) / os.sysconf("SC_CLK_TCK")
+    return busy - sum(os.times()[:4])  # less this process and its children
+
+
+def one_round(row: Row, least: float) -> Round:
+    start, others = time.perf_counter(), elsewhere()
+    ours, theirs = row.work.clock(least), row.against.clock(least)
+    spent, others = time.perf_counter() - start, elsewhere() - others
+    return Round(ours, theirs, calm=others <= MOST_ELSEWHERE * spent + TICKS)
+
+
+def side_by_side(row: Row, effort: Effort) -> list[Round]:
+    """Times of the two in turn, A B A B: of calm rounds, as many as wanted, if there are any.
+
+    The first round warms up and counts only if it has spent the budget.
     """
     start = time.perf_counter()
-    pairs = [(row.work.clock(0), row.against.clock(0))]
-    while time.perf_counter() - start < effort.budget and len(pairs) <= effort.rounds:
-        pairs.append((row.work.clock(effort.least), row.against.clock(effort.least)))
-    return pairs[1:] or pairs
+    first, rounds = one_round(row, 0), list[Round]()
+    while time.perf_counter() - start < effort.budget and len(rounds) < 3 * effort.rounds:
+        rounds.append(one_round(row, effort.least))
+        if sum(found.calm for found in rounds) == effort.rounds:
+            break
+    rounds = rounds or [first]
+    return [found for found in rounds if found.calm] or rounds
 
 
-def read(row: Row, pairs: Sequence[tuple[float, float]]) -> Line:
+def read(row: Row, rounds: Sequence[Round]) -> Line:
     """The line of a row from its times: the median over the rounds."""
     reading = READINGS[row.reading]
-    found = statistics.median(reading.of(a, b) for a, b in pairs)
-    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    found = statistics.median(reading.of(r.ours, r.theirs) for r in rounds)
+    ours = statistics.median(r.ours for r in rounds)
+    theirs = statistics.median(r.theirs for r in rounds)
     goal, met, excess = "", None, 0.0
     if row.goal is not None:
         goal = f"at {'least' if reading.more else 'most'} {number(row.goal)}{row.note}"
@@ -176,6 +213,7 @@ def read(row: Row, pairs: Sequence[tuple[float, float]]) -> Line:
         goal=goal,
         met=met,
         excess=excess,
+        calm=all(r.calm for r in rounds),
     )
 
 

@@ -62,11 +62,13 @@ class Emitter:
     dtype : dtype
     ndim : int
         Number of axes besides the lanes.
+    room : int
+        How many numbers there may be at one time, about.
     """
 
-    def __init__(self, dtype: Any, ndim: int) -> None:
+    def __init__(self, dtype: Any, ndim: int, room: int) -> None:
         self.ndim = ndim
-        self.blocks = Blocks(dtype)
+        self.blocks = Blocks(dtype, room)
         self.operations: list[Operation] = []
         self.last: list[Operation] = []  # what writes the result
         self.passing: list[Cell] = []  # cells that serve the map that is being made

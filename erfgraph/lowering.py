@@ -51,15 +51,17 @@ def lower(
     """
     wanted = {index for index in keep if index in plan.windows}
     lanes = {i: numbers.lanes(i) * plan.n_classes[i] for i in plan.order}
-    _check_memory(plan, lanes, np.dtype(numbers.dtype).itemsize, wanted)
-    return _Lowering(plan, numbers, wanted, lanes, more or {}).program()
+    itemsize = np.dtype(numbers.dtype).itemsize
+    room = sum(map(operator.mul, lanes.values(), plan.units.values()))
+    if room * itemsize >= memory.SMALL:
+        room = _most_held(plan, lanes, wanted)
+        memory.require(room * itemsize, "this sweep")
+    return _Lowering(plan, numbers, wanted, lanes, more or {}, 2 * room).program()
 
 
-def _check_memory(plan: Plan, lanes: Mapping[int, int], itemsize: int, wanted: set[int]) -> None:
-    """Refuse a sweep that holds more at one time than there is room for."""
+def _most_held(plan: Plan, lanes: Mapping[int, int], wanted: set[int]) -> int:
+    """About how many numbers a sweep holds at one time."""
     units = plan.units
-    if sum(map(operator.mul, lanes.values(), units.values())) * itemsize < memory.SMALL:
-        return
     last = {p.target: index for index in plan.order for p in plan.pushes[index]}
     until: dict[int, int] = {}  # when a map has been read for the last time
     when = {index: turn for turn, index in enumerate(plan.order)}
@@ -78,7 +80,7 @@ def _check_memory(plan: Plan, lanes: Mapping[int, int], itemsize: int, wanted: s
         if index in last:
             source = last[index]
             between = max(between, max(lanes[index], lanes[source]) * units[index])
-    memory.require((most + 2 * between) * itemsize, "this sweep")
+    return most + 2 * between
 
 
 class _Lowering:
@@ -89,11 +91,12 @@ class _Lowering:
         wanted: set[int],
         lanes: Mapping[int, int],
         more: Mapping[int, np.ndarray],
+        room: int,
     ) -> None:
         self.plan, self.numbers, self.wanted = plan, numbers, wanted
         self.lanes, self.more = lanes, more
         self.ndim = len(plan.windows[plan.start])
-        self.emit = Emitter(numbers.dtype, self.ndim)
+        self.emit = Emitter(numbers.dtype, self.ndim, room)
         self.cells: dict[int, Cell] = {}
         self.inflows: dict[int, list[tuple[int, Push]]] = {i: [] for i in plan.order}
         for index in plan.order:

@@ -62,24 +62,29 @@ class Maps(Mapping[str, ImportanceMap]):
         windows: Mapping[int, tuple[tuple[int, int], ...]],
         channels: str = "collapse",
     ) -> None:
-        self._about = net, top, unit
-        self._measure, self._channels = measure, channels
-        self._counted, self._windows = counted, windows
+        self._net, self._counted, self._windows = net, counted, windows
         self._made: dict[str, ImportanceMap] = {}
+        first = map_of(net, top, unit, top, measure, Counts(np.zeros(())), (), channels)
+        self._shared = vars(first)
 
     @cached_property
     def _rated(self) -> dict[str, FeatureMap]:
-        every = self._about[0].maps
+        every = self._net.maps
         return {every[index].name: every[index] for index in sorted(self._counted)}
 
     def __getitem__(self, name: str) -> ImportanceMap:
-        if name not in self._made:
+        made = self._made.get(name)
+        if made is None:
             rated = self._rated[name]
-            counts, windows = self._counted[rated.index], self._windows[rated.index]
-            self._made[name] = map_of(
-                *self._about, rated, self._measure, counts, windows, self._channels
-            )
-        return self._made[name]
+            # as `map_of`, but what all of them share is checked and set once: the fields of a
+            # frozen class cost more than the additions of a small map
+            made = self._made[name] = object.__new__(ImportanceMap)
+            state = made.__dict__
+            state.update(self._shared)
+            state["of"], state["shape"] = name, rated.shape
+            state["offset"] = tuple([start for start, _ in self._windows[rated.index]])
+            state["counts"] = self._counted[rated.index]
+        return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rated)
@@ -88,8 +93,8 @@ class Maps(Mapping[str, ImportanceMap]):
         return len(self._counted)
 
     def __repr__(self) -> str:
-        _, top, unit = self._about
-        return f"<{len(self)} importance maps for unit {unit} of {top.name}: {', '.join(self)}>"
+        unit = f"unit {self._shared['unit']} of {self._shared['layer']}"
+        return f"<{len(self)} importance maps for {unit}: {', '.join(self)}>"
 
 
 def empty_map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -85,6 +86,34 @@ def test_sweeps_side_by_side_are_sweeps_one_by_one(name):
         for index, values in alone.items():
             assert np.array_equal(both[index][[0, 2]], np.concatenate([values, values]))
             assert not both[index][1].any()
+
+
+def test_a_chunk_gives_what_is_free_and_joins_it():
+    chunk = blocks.Chunk(np.zeros(100))
+    rng = np.random.default_rng(0)
+    held: list[tuple[int, int]] = []
+    for _ in range(2000):
+        if held and rng.random() < 0.5:
+            chunk.give(*held.pop(int(rng.integers(len(held)))))
+        else:
+            size = int(rng.integers(1, 30))
+            start = chunk.take(size)
+            room = max((hi - lo for lo, hi in chunk.free), default=0)
+            if start is None:
+                assert room < size
+            else:
+                held.append((start, start + size))
+        every = sorted([*held, *chunk.free])
+        assert [p for part in every for p in range(*part)] == list(range(100))
+        assert all(a[1] < b[0] for a, b in itertools.pairwise(chunk.free))
+    assert chunk.most <= 100
+
+
+def test_a_sweep_takes_about_what_it_holds_at_one_time():
+    net = eg.load("conv3p1*60", (64, 64, 64))
+    plan = plan_of(net, (0, 0, 0), stop=0)
+    largest = max(plan.units.values()) * 8
+    assert largest < lower(plan, FLOAT64, [0]).n_bytes < 7 * largest  # of 60 maps
 
 
 # --- replays -----------------------------------------------------------------------------------

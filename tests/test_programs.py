@@ -113,7 +113,7 @@ def test_a_sweep_takes_about_what_it_holds_at_one_time():
     net = eg.load("conv3p1*60", (64, 64, 64))
     plan = plan_of(net, (0, 0, 0), stop=0)
     largest = max(plan.units.values()) * 8
-    assert largest < lower(plan, FLOAT64, [0]).n_bytes < 7 * largest  # of 60 maps
+    assert largest < lower(plan, FLOAT64, [0]).n_bytes < 9 * largest  # not of 60
 
 
 # --- replays -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def gradient_rows() -> Sequence[Row]:
     return gradients.rows()
 
 
-THEMES: dict[str, Callable[[], Sequence[Row | Fact]]] = {
+THEMES: dict[str, Callable[[], Iterable[Row | Fact]]] = {
     "gradients": gradient_rows,
     "sweeps": sweeps.rows,
     "graphs": graphs.rows,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import erfgraph as eg
@@ -96,21 +96,21 @@ def linear(
     )
 
 
-def rows_of(chain: Chain) -> list[Row | Fact]:
+def rows_of(chain: Chain) -> Iterator[Row | Fact]:
+    """The rows of a chain, each network made when its row comes: what lives costs others time."""
     work = (DEEP // SHALLOW) ** (1 if chain.shape else 2)
+    yield linear(chain, "first map, float64", first(chain), work)
+    floats = Again(chain, exact=False)
+    yield linear(chain, "float64", floats, work)
+    yield Fact(f"{chain.title}, float64", "total right, no overflow", floats.holds)
     # with four times the layers, exact numbers are four times as long
-    exact_work = work * (DEEP // SHALLOW)
-    floats, exact = Again(chain, exact=False), Again(chain, exact=True)
-    long = chain is not CHAINS[0]  # in exact integers
-    rights = "every digit of the total right"
-    return [
-        linear(chain, "first map, float64", first(chain), work),
-        linear(chain, "float64", floats, work),
-        Fact(f"{chain.title}, float64", "total right, no overflow", floats.holds),
-        linear(chain, "exact integers", exact, exact_work, long),
-        Fact(f"{chain.title}, exact integers", rights, exact.holds, long=long),
-    ]
+    exact, work = Again(chain, exact=True), work * (DEEP // SHALLOW)
+    long = chain is not CHAINS[0]
+    yield linear(chain, "exact integers", exact, work, long)
+    right = "every digit of the total right"
+    yield Fact(f"{chain.title}, exact integers", right, exact.holds, long=long)
 
 
-def rows() -> list[Row | Fact]:
-    return [row for chain in CHAINS for row in rows_of(chain)]
+def rows() -> Iterator[Row | Fact]:
+    for chain in CHAINS:
+        yield from rows_of(chain)

@@ -31,7 +31,7 @@ from erfgraph.symmetry import like_axes, ordered
 from erfgraph.view import View
 
 TOGETHER = 1 << 25  # bytes of results in one array
-CACHED = 1 << 20  # bytes of the largest map of the units that are swept side by side
+CACHED = 3 << 19  # bytes of the largest map of the units that are swept side by side
 SLACK = 1.5  # by how much a tile's window may be larger than one of its units'
 
 
@@ -238,14 +238,24 @@ def _compile(
         bytes_of = {
             i: numbers.lanes(i) * plan.n_classes[i] * plan.units[i] * itemsize for i in plan.order
         }
-        n_jobs = -(-len(tile) // max(1, CACHED // max(bytes_of.values())))
+        most = max(1, CACHED // max(bytes_of.values()))
         alike: dict[int, Numbers] = {}
-        for part in np.array_split(np.array(tile), n_jobs):
+        for part in np.array_split(np.array(tile), _n_jobs(len(tile), most)):
             many = alike.setdefault(len(part), batch_of(numbers, len(part)))
             jobs.append(Job(plan, numbers, many, sizes[stop], tuple(part.tolist())))
         n_bytes += len(tile) * bytes_of[stop]
         bound = max(bound, plan.bounds[stop])
     return Batch(windows, jobs, n_bytes, bound)
+
+
+def _n_jobs(n_units: int, most: int) -> int:
+    """Into how many jobs to split: all of one size, about the given one, if that can be.
+
+    Jobs of one size share a program, whose memory the next job finds in the cache.
+    """
+    even = [n for n in range(1 + most // 2, 2 * most) if n_units % n == 0]
+    size = max(even, default=most)
+    return -(-n_units // size)
 
 
 def _hull(units: Sequence[Shape], members: Sequence[int]) -> tuple[Window, ...]:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from erfgraph import axes
+from erfgraph import axes, memory
 from erfgraph.axes import Window
 from erfgraph.channel_classes import Classes, Mixing, classify, mixing
 from erfgraph.channels import Channels
@@ -73,7 +73,8 @@ def kept(net: Network, key: tuple[Any, ...], make: Callable[[], Compiled]) -> Co
     if found is None:
         if len(net.plans) >= MOST_PLANS:
             net.plans.clear()
-        found = net.plans[key] = make()
+        with memory.collector_paused():
+            found = net.plans[key] = make()
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erfgraph import memory
 from erfgraph.lowering import lower
 from erfgraph.number_types import Numbers
 from erfgraph.plan import Plan
@@ -90,7 +91,8 @@ def borrowed(key: Hashable, make: Callable[[], Program]) -> Iterator[Program]:
     with _lock:
         program = _pop(key)
     if program is None:
-        program = make()
+        with memory.collector_paused():
+            program = make()
     try:
         yield program
     finally:

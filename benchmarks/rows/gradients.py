@@ -17,6 +17,14 @@ def path_map(size: int) -> Work:
     net = load(size)
     return Work(
         f"ResNet-50, {size}², path map of the centre unit, float64, network already built",
+        calls(lambda: eg.importance(net, exact=False).counts.values),
+    )
+
+
+def whole_image(size: int) -> Work:
+    net = load(size)
+    return Work(
+        f"ResNet-50, {size}², the same placed in an array of the whole image",
         calls(lambda: eg.importance(net, exact=False).values),
     )
 
@@ -24,7 +32,7 @@ def path_map(size: int) -> Work:
 def first_map(size: int) -> Work:
     return Work(
         f"ResNet-50, {size}², the first map of a network, float64",
-        anew(lambda: load(size), lambda net: eg.importance(net, exact=False).values),
+        anew(lambda: load(size), lambda net: eg.importance(net, exact=False).counts.values),
     )
 
 
@@ -48,6 +56,7 @@ def rows() -> list[Row]:
     return [
         Row(path_map(224), gradient(224), "faster", 300),
         Row(path_map(1024), gradient(1024), "faster", 5000, long=True),
+        Row(whole_image(1024), gradient(1024), "faster", long=True),
         Row(path_map(224), one_channel(224), "faster", 12),
         Row(path_map(1024), one_channel(1024), "faster", 40),
         Row(first_map(224), one_channel(224), "faster"),

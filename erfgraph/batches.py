@@ -27,7 +27,7 @@ from erfgraph.params import Shape
 from erfgraph.paths import finished, numbers_for, sizes_of
 from erfgraph.plan import Plan, compile_plan, reached, view_for
 from erfgraph.running import run
-from erfgraph.symmetry import like_axes, ordered
+from erfgraph.symmetry import Axes, like_axes, ordered
 from erfgraph.view import View
 
 TOGETHER = 1 << 25  # bytes of results in one array
@@ -123,19 +123,33 @@ def count_units(
         Per unit its counts and their window, or None if no path leads there.
     """
     seen = view_for(net, "backward", start, stop, asked)
-    groups = like_axes(seen)
-    mirrored = [ordered(unit, groups) for unit in units]
-    distinct = tuple(dict.fromkeys(unit for unit, _ in mirrored))
-    found = dict(zip(distinct, _count(seen, start, distinct, stop, exact, of), strict=True))
-    return [_turned(found[unit], axes) for unit, axes in mirrored]
+    distinct, mirrored = _mirrored(seen, units)
+    found = _count(seen, start, distinct, stop, exact, of)
+    return [found[k] if axes is None else _turned(found[k], axes) for k, axes in mirrored]
+
+
+def _mirrored(
+    seen: View, units: tuple[Shape, ...]
+) -> tuple[tuple[Shape, ...], list[tuple[int, Axes | None]]]:
+    """Units of which none mirrors another, and which of them each is, with its axes or others."""
+    key = ("mirrored", units)
+    if key not in seen.found:
+        groups = like_axes(seen)
+        as_asked = tuple(range(len(seen.shapes[0])))
+        others = [ordered(unit, groups) for unit in units]
+        numbers = {unit: k for k, unit in enumerate(dict.fromkeys(unit for unit, _ in others))}
+        which = [(numbers[unit], None if axes == as_asked else axes) for unit, axes in others]
+        seen.found[key] = tuple(numbers), which
+    found: tuple[tuple[Shape, ...], list[tuple[int, Axes | None]]] = seen.found[key]
+    return found
 
 
 def _turned(
-    found: tuple[Counts, tuple[Window, ...]] | None, axes: tuple[int, ...]
+    found: tuple[Counts, tuple[Window, ...]] | None, axes: Axes
 ) -> tuple[Counts, tuple[Window, ...]] | None:
     """The same with its axes in another order."""
-    if found is None or axes == tuple(range(len(axes))):
-        return found
+    if found is None:
+        return None
     counts, window = found
     return counts.transposed(axes), tuple(window[axis] for axis in axes)
 
@@ -213,9 +227,8 @@ def _batch(
     key = ("units", start, units, stop, exact, of)
     batch: Batch | None = seen.found.get(key)
     if batch is None:
-        batch = _compile(seen, start, units, stop, exact, of)
-        memory.require(batch.n_bytes, f"maps of {len(units)} units", "ask for fewer at a time")
-        seen.found[key] = batch
+        batch = seen.found[key] = _compile(seen, start, units, stop, exact, of)
+    memory.require(batch.n_bytes, f"maps of {len(units)} units", "ask for fewer at a time")
     return batch
 
 

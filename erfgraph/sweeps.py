@@ -271,8 +271,10 @@ def unit_importances(
     """
     top = _layer_of(net, layer)
     _check_measure(measure, channels)
-    asked_units = np.ndindex(*top.shape) if units is None else units
-    where = tuple(unit_of(top, unit) for unit in asked_units)
+    if units is None:
+        where: tuple[Shape, ...] = tuple(np.ndindex(*top.shape))
+    else:
+        where = tuple(unit_of(top, unit) for unit in units)
     rated = net.input if of == "input" else _find(net, of)
     if measure != "paths":
         return [importance(net, top, unit, measure, exact, rated) for unit in where]

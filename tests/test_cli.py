@@ -244,7 +244,7 @@ BAD = [
     (["map"], "Missing argument"),
     (["map", "vgg16", "--bogus"], "No such option"),
     (["mapp", "vgg16"], "No such command"),
-    (["map", "vgg16", "-o", "x.bmp"], r"got suffix '.bmp', wanted .png or .pdf or .svg"),
+    (["map", "vgg16", "-o", "x.bmp"], r"got suffix '.bmp', wanted .png or .pdf or .svg or .pgf"),
     (["map", "vgg16", "-o", "no_such_folder/x.png"], "folder 'no_such_folder' does not exist"),
     (["map", "vgg16", "--save", "no_such_folder/x.npz"], "does not exist"),
     (["map", "vgg16", "vgg11", "--save", "x.npz"], "--save: takes one network, got 2"),

@@ -644,7 +644,7 @@ def test_metadata_and_text_are_in_the_file(tmp_path):
 
 def test_unwritable_targets_leave_nothing(tmp_path):
     figure = importance_figure(rate("conv3*3"))
-    with pytest.raises(FileError, match=r"got suffix '.eps', wanted .pdf or .png or .svg"):
+    with pytest.raises(FileError, match=r"got suffix '.eps', wanted .pdf or .pgf or .png or .svg"):
         save_figure(figure, tmp_path / "a.eps")
     with pytest.raises(FileError, match="does not exist"):
         save_figure(figure, tmp_path / "no" / "a.png")

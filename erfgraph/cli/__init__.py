@@ -10,6 +10,15 @@ from erfgraph.errors import ErfgraphError
 BAD_INPUT = 2
 INTERRUPTED = 130
 
+_given: list[str] = []  # the arguments of this process' command
+
+
+def command_line() -> str:
+    """The command that is running, as one could type it."""
+    import shlex
+
+    return shlex.join(["erfgraph", *_given])
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit status.
@@ -26,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from erfgraph.cli.app import app
 
+    _given[:] = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()

@@ -77,7 +77,7 @@ def cells_command(
     if path:
         from erfgraph import figures
 
-        figures.save_figure(figures.cells_figure(found, photo), path)
+        o.write_figure(figures.cells_figure(found, photo), path)
     if as_json:
         text.print_json(found.to_dict())
         return
@@ -192,7 +192,7 @@ def match_command(
     if path:
         from erfgraph import figures
 
-        figures.save_figure(figures.match_figure(found), path)
+        o.write_figure(figures.match_figure(found), path)
     if as_json:
         text.print_json(found.to_dict())
         return

@@ -68,7 +68,7 @@ def centres_command(
         drawn = figures.centre_figure(
             made, [grid.layer for grid in found], photo, object_size=sides
         )
-        figures.save_figure(drawn, path)
+        o.write_figure(drawn, path)
     if as_json:
         rows = [
             {**grid.to_dict(), "object": list(sides), "hit_chance": chance}

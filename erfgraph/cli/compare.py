@@ -148,7 +148,7 @@ def compare_command(
     if figure_path:
         from erfgraph import figures
 
-        figures.save_figure(figures.agreement_figure(found, scale=scale), figure_path)
+        o.write_figure(figures.agreement_figure(found, scale=scale), figure_path)
     if data_path and data_path.suffix.lower() == ".npz":
         save_arrays(data_path, found, document)
     elif data_path:

@@ -70,7 +70,7 @@ def coverage_command(
     if path:
         from erfgraph import figures
 
-        figures.save_figure(figures.coverage_figure(found), path)
+        o.write_figure(figures.coverage_figure(found), path)
     if as_json:
         documents = [one.to_dict() for one in found]
         text.print_json(documents[0] if len(documents) == 1 else documents)

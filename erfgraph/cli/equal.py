@@ -59,7 +59,7 @@ def equal_command(
         drawn = figures.compare_figure(
             [row.importance for row in found.rows], [row.erf for row in found.rows]
         )
-        figures.save_figure(drawn, path)
+        o.write_figure(drawn, path)
     if as_json:
         text.print_json(found.to_dict())
         return

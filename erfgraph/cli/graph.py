@@ -42,7 +42,7 @@ def graph_command(
         typer.Option(
             "-o",
             "--output",
-            help="Drawing (.png, .pdf, .svg) or export (.graphml, .json) to write.",
+            help="Drawing (.png, .pdf, .svg, .pgf) or export (.graphml, .json) to write.",
         ),
     ] = None,
 ) -> None:
@@ -62,7 +62,7 @@ def graph_command(
         from erfgraph import figures
 
         drawn = figures.graph_figure(made, layer, where, measure)
-        figures.save_figure(drawn, path)
+        o.write_figure(drawn, path)
     built = None
     if as_json or path is None or path.suffix.lower() in EXPORTS:
         built = eg.graph(made, max_edges)

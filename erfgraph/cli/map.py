@@ -96,7 +96,7 @@ def map_command(
             if len(maps) == 1
             else figures.compare_figure(maps, fields, scale=scale)
         )
-        figures.save_figure(drawn, figure_path)
+        o.write_figure(drawn, figure_path)
     if data_path and data_path.suffix.lower() == ".npz":
         maps[0].save(data_path)
     elif data_path:

@@ -13,7 +13,7 @@ import erfgraph as eg
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.tables import FORMATS
 
-FIGURES = (".png", ".pdf", ".svg")
+FIGURES = (".png", ".pdf", ".svg", ".pgf")
 
 Net = Annotated[
     str,
@@ -94,7 +94,7 @@ Form = Annotated[
     str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")
 ]
 Output = Annotated[
-    str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf or .svg.")
+    str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf, .svg or .pgf.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -159,6 +159,14 @@ def check_name(kind: str, name: str, known: Collection[str]) -> None:
 def network(text: str, shape: str | None, channels: int | None, head: bool) -> eg.Network:
     """The network that a command was given."""
     return eg.load(text, shape_of(shape), channels, head=head)
+
+
+def write_figure(figure: Any, path: Any) -> None:
+    """Write a command's figure, with the command in it."""
+    from erfgraph.cli import command_line
+    from erfgraph.figures import save_figure
+
+    save_figure(figure, path, {"command": command_line()})
 
 
 @contextlib.contextmanager

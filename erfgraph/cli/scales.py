@@ -60,7 +60,7 @@ def scales_command(
     if path:
         from erfgraph import figures
 
-        figures.save_figure(figures.scale_figure(found), path)
+        o.write_figure(figures.scale_figure(found), path)
     if as_json:
         documents = [_document(net, one) for net, one in zip(made, found, strict=True)]
         text.print_json(documents[0] if len(documents) == 1 else documents)

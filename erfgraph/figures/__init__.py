@@ -7,6 +7,7 @@ function touches pyplot: nothing opens a window, nothing has to be closed.
 
 from __future__ import annotations
 
+from erfgraph.figures.about import described
 from erfgraph.figures.agreement import agreement_figure
 from erfgraph.figures.cells import cells_figure
 from erfgraph.figures.centres import centre_figure
@@ -32,3 +33,7 @@ __all__ = [
     "save_figure",
     "scale_figure",
 ]
+
+# every figure knows what it shows and how it was made, for the file that it may become
+_MAKERS = [name for name in __all__ if name.endswith("_figure") and name != "save_figure"]
+globals().update({name: described(globals()[name]) for name in _MAKERS})

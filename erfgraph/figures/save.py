@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from erfgraph.errors import InputError, unknown_name
+from erfgraph.figures.about import FACTS, about
+from erfgraph.figures.pgf import write_pgf
 from erfgraph.figures.style import paper_style
 from erfgraph.files import check_target, write_whole
 from erfgraph.version import __version__
 
-SUFFIXES = (".pdf", ".png", ".svg")
-
-# what each format calls the entries; None keeps the date out, so that files can be compared
-_NAMES: dict[str, dict[str, str]] = {
-    ".pdf": {"title": "Title", "author": "Author", "subject": "Subject", "keywords": "Keywords"},
-    ".png": {
-        "title": "Title",
-        "author": "Author",
-        "subject": "Description",
-        "keywords": "Keywords",
-    },
-    ".svg": {
-        "title": "Title",
-        "author": "Creator",
-        "subject": "Description",
-        "keywords": "Keywords",
-    },
-}
+DPI = 300.0  # of a PNG file, and of what is an image in the others
 _MADE_BY = f"erfgraph {__version__}"
-_FIXED: dict[str, dict[str, Any]] = {
-    ".pdf": {"Creator": _MADE_BY, "CreationDate": None},
-    ".png": {"Software": _MADE_BY},
-    ".svg": {"Creator": _MADE_BY, "Source": _MADE_BY, "Date": None},
-}
+_KEYWORDS = ("effective receptive field", "receptive field", "path counting")
+STANDARD = ("title", "author", "subject", "keywords")
+OWN = (*FACTS, "command")
 
 
 def save_figure(figure: Figure, path: Any, metadata: Mapping[str, Any] | None = None) -> None:
@@ -45,11 +30,16 @@ def save_figure(figure: Figure, path: Any, metadata: Mapping[str, Any] | None = 
     ----------
     figure : matplotlib.figure.Figure
     path : path-like
-        Its suffix says the format: ``.png`` (300 dots an inch), ``.pdf`` or ``.svg``; in the
-        last two text stays text.
+        Its suffix says the format: ``.png`` (300 dots an inch), ``.pdf``, ``.svg`` or
+        ``.pgf``; in the last three text stays text. A PGF picture is for LaTeX, which sets its
+        text; no LaTeX is needed to write it, and its images are PNG files beside it.
     metadata : mapping, optional
-        ``title``, ``author``, ``subject`` and ``keywords`` (a text or several) to store in
-        the file. Default: the figure's label as title, some keywords.
+        ``title``, ``author``, ``subject`` and ``keywords`` (a text or several) to store in the
+        file. Default: the figure's label as title, what it shows as subject, some keywords.
+        Besides, ``network``, ``layer``, ``unit``, ``measure``, ``threshold`` and ``command``,
+        which figures of this package know by themselves: PNG text chunks, entries of the PDF's
+        information dictionary, the description in SVG, comments in PGF. The version of
+        erfgraph is always there.
 
     Raises
     ------
@@ -73,24 +63,89 @@ def save_figure(figure: Figure, path: Any, metadata: Mapping[str, Any] | None = 
     if not isinstance(figure, Figure):
         raise InputError(f"figure: got {figure!r}, wanted a matplotlib Figure")
     target = check_target(path, SUFFIXES)
-    suffix = target.suffix.lower()
-    entries = _entries(figure, suffix, metadata or {})
+    entries = texts_of(figure, metadata or {})
     with paper_style():
-        write_whole(
-            target,
-            lambda file: figure.savefig(file, format=suffix[1:], metadata=entries, dpi=300),
-        )
+        _WRITERS[target.suffix.lower()](figure, target, entries)
 
 
-def _entries(figure: Figure, suffix: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    names = _NAMES[suffix]
-    entries = dict(_FIXED[suffix])
-    wanted = {"title": str(figure.get_label()) or "erfgraph", "keywords": _KEYWORDS} | dict(given)
-    for key, value in wanted.items():
-        if key not in names:
-            raise unknown_name("metadata entry", str(key), names)
-        entries[names[key]] = value if isinstance(value, str) else ", ".join(map(str, value))
-    return entries
+def texts_of(figure: Figure, given: Mapping[str, Any]) -> dict[str, str]:
+    """All that is stored with a figure, whatever the format: one line of text per name.
+
+    Raises
+    ------
+    NameLookupError
+        If there is no such entry.
+    """
+    for key in given:
+        if key not in (*STANDARD, *OWN):
+            raise unknown_name("metadata entry", str(key), (*STANDARD, *OWN))
+    facts = about(figure)
+    call = facts.pop("call", None)
+    found: dict[str, Any] = {
+        "title": str(figure.get_label()) or "erfgraph",
+        "keywords": _KEYWORDS,
+        **facts,
+        **({"command": call} if call else {}),
+        **given,
+    }
+    texts = {
+        key: _line(found[key] if isinstance(found[key], str) else ", ".join(map(str, found[key])))
+        for key in (*STANDARD, *OWN)
+        if key in found
+    }
+    if "subject" not in texts and facts:
+        texts["subject"] = "; ".join(f"{key}: {texts[key]}" for key in FACTS if key in texts)
+    return {**texts, "version": __version__}
 
 
-_KEYWORDS = ("effective receptive field", "receptive field", "path counting")
+def _line(text: str) -> str:
+    """Text that any format can hold: on one line, nothing that cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+# --- one function a format, one table row each: what they call the entries; no dates, so that
+# files can be compared
+
+
+def _png(figure: Figure, target: Path, texts: dict[str, str]) -> None:
+    names = {"subject": "Description"}
+    entries = {names.get(key, key.capitalize()): text for key, text in texts.items()}
+    _write(figure, target, {**entries, "Software": _MADE_BY})
+
+
+def _pdf(figure: Figure, target: Path, texts: dict[str, str]) -> None:
+    entries: dict[str, Any] = {key.capitalize(): text for key, text in texts.items()}
+    with warnings.catch_warnings():
+        # names of one's own are allowed, but matplotlib warns of them
+        warnings.filterwarnings("ignore", "Unknown infodict keyword")
+        _write(figure, target, {**entries, "Creator": _MADE_BY, "CreationDate": None})
+
+
+def _svg(figure: Figure, target: Path, texts: dict[str, str]) -> None:
+    standard = {"title": "Title", "author": "Creator", "keywords": "Keywords"}
+    entries: dict[str, Any] = {name: texts[key] for key, name in standard.items() if key in texts}
+    rest = (*OWN, "version")
+    lines = [texts["subject"]] if "subject" in texts else []
+    lines += [f"{key}: {texts[key]}" for key in rest if key in texts]
+    made = {"Creator": _MADE_BY, "Source": _MADE_BY, "Date": None, "Description": "\n".join(lines)}
+    _write(figure, target, {**made, **entries})
+
+
+def _pgf(figure: Figure, target: Path, texts: dict[str, str]) -> None:
+    write_pgf(figure, target, {**texts, "creator": _MADE_BY}, DPI)
+
+
+def _write(figure: Figure, target: Path, entries: Mapping[str, Any]) -> None:
+    form = target.suffix[1:].lower()
+    write_whole(
+        target, lambda file: figure.savefig(file, format=form, metadata=dict(entries), dpi=DPI)
+    )
+
+
+_WRITERS: dict[str, Callable[[Figure, Path, dict[str, str]], None]] = {
+    ".pdf": _pdf,
+    ".pgf": _pgf,
+    ".png": _png,
+    ".svg": _svg,
+}
+SUFFIXES = tuple(_WRITERS)

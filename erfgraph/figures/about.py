@@ -1,0 +1,109 @@
+"""What a figure shows, kept with it: network, layer, unit, measure, threshold, and the call."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ParamSpec
+
+from matplotlib.figure import Figure
+
+from erfgraph.erf import ERF, check_threshold
+from erfgraph.featuremap import FeatureMap, unit_of
+from erfgraph.importance_map import ImportanceMap
+from erfgraph.network import Network
+
+FACTS = ("network", "layer", "unit", "measure", "threshold")
+_KEPT = "_erfgraph_about"  # the attribute of a figure, so that it is copied with it
+_PLAIN = (str, int, float, bool, type(None))  # what is written in full
+
+P = ParamSpec("P")
+
+
+def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
+    """The same function, whose figures know what they show and which call made them."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        figure = make(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        texts = [
+            f"{name}={value!r}" if isinstance(value, _PLAIN) else name
+            for name, value in bound.arguments.items()
+        ]
+        bound.apply_defaults()
+        note(figure, bound.arguments, f"{make.__name__}({', '.join(texts)})")
+        return figure
+
+    return made
+
+
+def note(figure: Figure, given: Mapping[str, Any], call: str) -> None:
+    """Keep with a figure what it was made of; a figure of several parts keeps all of them."""
+    known = getattr(figure, _KEPT, {})
+    found: dict[str, list[str]] = {key: list(known.get(key, ())) for key in (*FACTS, "call")}
+    for key, text in [*_facts(given), ("call", call)]:
+        if text not in found[key]:
+            found[key].append(text)
+    setattr(figure, _KEPT, found)
+
+
+def about(figure: Figure) -> dict[str, str]:
+    """What is known of a figure: one text per fact, several values joined.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> from erfgraph.figures import importance_figure
+    >>> found = about(importance_figure(eg.importance(eg.load("conv7*3"))))
+    >>> found["network"], found["unit"], found["threshold"], found["call"]
+    ('conv7*3', '(0,)', 'peak 0.0455', 'importance_figure(imp)')
+    """
+    known = getattr(figure, _KEPT, {})
+    return {key: "; ".join(texts) for key, texts in known.items() if texts}
+
+
+def _facts(given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Facts of a call's arguments: of the results among them, and those given by name."""
+    results = [one for value in given.values() for one in _parts(value)]
+    for one in results:
+        if isinstance(one, Network):
+            yield "network", one.name or "network"
+            yield from _unit_of(one, given)
+            continue
+        for key in ("network", "layer", "unit", "measure"):
+            value = getattr(one, key, None)
+            if value is not None:
+                yield key, str(value)
+        rule = getattr(one, "rule", None)
+        if rule is not None:
+            yield "threshold", f"{rule} {one.threshold:g}"
+    maps = [one for one in results if isinstance(one, ImportanceMap)]
+    if maps and not any(isinstance(one, ERF) for one in results):
+        yield "threshold", f"peak {check_threshold('peak', None):g}"
+
+
+def _unit_of(net: Network, given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Layer, unit and measure where a figure is made of a network itself."""
+    for layer in given.get("layers") or ():
+        yield "layer", layer.name if isinstance(layer, FeatureMap) else str(layer)
+    if "unit" in given:
+        layer = given.get("layer")
+        m = net.output if layer is None else net[layer]
+        yield "layer", m.name
+        yield "unit", str(unit_of(m, given["unit"]))
+    if "measure" in given:
+        yield "measure", str(given["measure"])
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """The results in an argument: itself, those of a list, the two sides of a comparison."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _parts(one)
+    elif hasattr(value, "total_variation"):  # a comparison
+        yield from (value.a, value.b)
+    elif isinstance(value, Network) or hasattr(value, "network") or hasattr(value, "rule"):
+        yield value

@@ -1,0 +1,148 @@
+"""PGF pictures for LaTeX, written without LaTeX.
+
+matplotlib's own writer runs TeX to measure every text. Here texts are measured in the
+figures' font instead and set by the document in its own, so the picture goes with its text.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_pgf import RendererPgf
+from matplotlib.figure import Figure
+from matplotlib.textpath import text_to_path
+
+from erfgraph.files import write_whole
+
+_HOW = (
+    r"In the preamble \usepackage{pgf}, in the document \input this file.",
+    r"Pictures that it names lie beside it: from another folder take \import, of package import.",
+)
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+# what LaTeX would read as a command, or has no letter for in its usual fonts
+_AS_TEX = {
+    "\\": r"\textbackslash{}",
+    **{letter: f"\\{letter}" for letter in "{}$&#%_"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "≥": r"\ensuremath{\geq}",
+    "≤": r"\ensuremath{\leq}",
+    "×": r"\ensuremath{\times}",
+    "±": r"\ensuremath{\pm}",
+    "√": r"\ensuremath{\surd}",
+    "→": r"\ensuremath{\rightarrow}",
+    "·": r"\ensuremath{\cdot}",
+    "∞": r"\ensuremath{\infty}",
+    "σ": r"\ensuremath{\sigma}",
+    "…": r"\ldots{}",
+    **{letter: f"\\ensuremath{{^{{{plain}}}}}" for letter, plain in _SUPERSCRIPTS.items()},
+    **{letter: f"\\ensuremath{{_{{{plain}}}}}" for letter, plain in _SUBSCRIPTS.items()},
+}
+
+
+def as_tex(text: str) -> str:
+    r"""A plain text as LaTeX source.
+
+    Examples
+    --------
+    >>> print(as_tex("50 % of 2×10⁵_"))
+    50 \% of 2\ensuremath{\times}10\ensuremath{^{5}}\_
+    """
+    return "".join(_AS_TEX.get(letter, letter) for letter in text)
+
+
+class _Renderer(RendererPgf):
+    """Measures texts by the figures' font, and keeps pictures until the end."""
+
+    def __init__(self, figure: Figure, file: io.StringIO, stem: str) -> None:
+        start: Any = super().__init__
+        start(figure, file)
+        self.stem = stem
+        self.pictures: dict[str, bytes] = {}
+
+    def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:
+        pixels = self.dpi / 72  # of a point
+        return tuple(
+            n * pixels for n in text_to_path.get_text_width_height_descent(s, prop, ismath)
+        )
+
+    def draw_text(
+        self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, *rest: Any, **more: Any
+    ) -> None:
+        ismath = rest[0] if rest else more.get("ismath", False)
+        draw: Any = super().draw_text
+        draw(gc, x, y, s if ismath else as_tex(s), prop, angle, *rest, **more)
+
+    def draw_image(self, gc: Any, x: float, y: float, im: Any, transform: Any = None) -> None:
+        from PIL import Image
+
+        if not im.size:
+            return
+        name = f"{self.stem}-img{len(self.pictures)}.png"
+        file = io.BytesIO()
+        Image.fromarray(im[::-1]).save(file, format="png")
+        self.pictures[name] = file.getvalue()
+        inch = 1 / self.dpi
+        high, wide = (n * inch for n in im.shape[:2])
+        if transform is None:
+            move = rf"\pgfsys@transformshift{{{x * inch:f}in}}{{{y * inch:f}in}}"
+        else:  # of the unit square
+            a, b, c, d, e, f = transform.frozen().to_values()
+            matrix = "".join(f"{{{n * inch:f}}}" for n in (a, b, c, d))
+            move = rf"\pgfsys@transformcm{matrix}{{{(e + x) * inch:f}in}}{{{(f + y) * inch:f}in}}"
+            high = wide = 1.0
+        self.fh.write("\\begin{pgfscope}%\n")
+        clip: Any = self._print_pgf_clip
+        clip(gc)
+        self.fh.write(
+            f"{move}%\n\\pgftext[left,bottom]"
+            f"{{\\pgfimage[width={wide:f}in,height={high:f}in]{{{name}}}}}%\n\\end{{pgfscope}}%\n"
+        )
+
+
+def write_pgf(figure: Figure, target: Path, entries: Mapping[str, str], dpi: float) -> None:
+    """Write a figure as a PGF picture; its images become PNG files beside it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    target : path
+    entries : mapping of str to str
+        Written as comments at the beginning, one line each.
+    dpi : float
+        Of the images.
+    """
+    file = io.StringIO()
+    for line in (*(f"{key}: {value}" for key, value in entries.items()), *_HOW):
+        file.write(f"% {line}\n")
+    width, high = figure.get_size_inches()
+    before = figure.dpi
+    try:
+        figure.set_dpi(dpi)
+        # the document's own font, whatever it is
+        with matplotlib.rc_context({"pgf.rcfonts": False}):
+            inner = _Renderer(figure, file, target.stem)
+            file.write(
+                "\\begingroup%\n\\makeatletter%\n\\begin{pgfpicture}%\n"
+                "\\pgfpathrectangle{\\pgfpointorigin}"
+                f"{{\\pgfqpoint{{{width:f}in}}{{{high:f}in}}}}%\n"
+                "\\pgfusepath{use as bounding box, clip}%\n"
+            )
+            mixed: Any = MixedModeRenderer
+            figure.draw(mixed(figure, width, high, dpi, inner))
+            file.write("\\end{pgfpicture}%\n\\makeatother%\n\\endgroup%\n")
+    finally:
+        figure.set_dpi(before)
+    for name, data in inner.pictures.items():
+        _write(target.with_name(name), data)
+    _write(target, file.getvalue().encode("utf-8"))
+
+
+def _write(target: Path, data: bytes) -> None:
+    write_whole(target, lambda out: out.write(data))

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from erfgraph.merges import Branches, branches
     from erfgraph.netfile import save_file as save_network
     from erfgraph.network import FeatureMap, Network
+    from erfgraph.progress_bar import progress
     from erfgraph.scale_spectrum import Spectrum, spectrum
     from erfgraph.sweeps import importance, importances, influence, unit_importances
     from erfgraph.tasks.classification import Coverage, coverage, input_range
@@ -139,6 +140,7 @@ _HOMES = {
     "input_range": "tasks.classification",
     "load": "loading",
     "match_objects": "tasks.matching",
+    "progress": "progress_bar",
     "read_coco": "tasks.coco",
     "receptive_field": "arithmetic",
     "receptive_fields": "arithmetic",
@@ -208,6 +210,7 @@ __all__ = [
     "input_range",
     "load",
     "match_objects",
+    "progress",
     "read_coco",
     "receptive_field",
     "receptive_fields",

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from erfgraph.display import Shown
 from erfgraph.errors import SizeError
 from erfgraph.network import FeatureMap, Network, unit_of
 from erfgraph.params import Shape
@@ -173,7 +174,7 @@ class Misalignment:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(Shown):
     """The theoretical receptive field of a feature map's units, padding counted as positions.
 
     Attributes
@@ -242,6 +243,10 @@ class ReceptiveField:
         }
 
 
+class ReceptiveFields(list[ReceptiveField], Shown):
+    """Receptive fields in a list, which a notebook shows as a table."""
+
+
 def _plain(value: int | Fraction) -> int | float:
     return int(value) if value == int(value) else float(value)
 
@@ -288,7 +293,8 @@ def receptive_fields(net: Network) -> list[ReceptiveField]:
     found: list[_Fields] = []
     for m in net.maps:
         found.append(_fields_of(net, m, found))
-    return [_result(m, fields) for m, fields in zip(net.maps, found, strict=True)]
+    rows = [_result(m, fields) for m, fields in zip(net.maps, found, strict=True)]
+    return ReceptiveFields(rows)
 
 
 def receptive_field(net: Network, layer: str | FeatureMap | None = None) -> ReceptiveField:

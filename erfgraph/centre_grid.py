@@ -17,6 +17,7 @@ import numpy as np
 
 from erfgraph import memory
 from erfgraph.arithmetic import AxisField, ReceptiveField, receptive_field, receptive_fields
+from erfgraph.display import Shown
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.network import FeatureMap, Network
 from erfgraph.params import Shape, is_int
@@ -26,7 +27,7 @@ Sizes = int | float | Fraction | Sequence[int | float | Fraction]
 
 
 @dataclass(frozen=True, eq=False)
-class Centres:
+class Centres(Shown):
     """The centres of the theoretical fields of all units of one feature map.
 
     Centres form a grid, one row of coordinates per axis. Coordinates are those of the input,

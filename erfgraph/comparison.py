@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from erfgraph.arithmetic import receptive_field
+from erfgraph.display import Shown
 from erfgraph.erf import ERF, check_threshold
 from erfgraph.errors import InputError
 from erfgraph.importance_map import ImportanceMap
@@ -61,7 +62,7 @@ class FieldRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FieldComparison:
+class FieldComparison(Shown):
     """Several networks' fields side by side.
 
     Attributes

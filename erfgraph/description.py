@@ -13,6 +13,7 @@ import numpy as np
 from erfgraph import channels as ch
 from erfgraph import params
 from erfgraph.channels import Channels, Mix
+from erfgraph.display import Shown
 from erfgraph.errors import InputError, LayerError, SizeError, unknown_name
 from erfgraph.featuremap import LARGEST_AXIS, FeatureMap, Layer, Link, Part, Pass, input_shape
 from erfgraph.layers import Terms
@@ -154,7 +155,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Description:
+class Description(Shown):
     """Feature maps, their names and the layer calls that made them; only ever grows.
 
     `Network` adds the layer methods.

@@ -12,6 +12,7 @@ import numpy as np
 
 from erfgraph import shape as measures
 from erfgraph.counts import exact_fraction
+from erfgraph.display import Pictured
 from erfgraph.errors import ThresholdError, unknown_name
 from erfgraph.shape import Box, bounding_box
 
@@ -52,7 +53,7 @@ class Field(UnitSet):
 
 
 @dataclass(frozen=True, eq=False)
-class ERF(UnitSet):
+class ERF(UnitSet, Pictured):
     """An effective receptive field: the units whose importance passes a threshold.
 
     Attributes

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from erfgraph import axes, memory
+from erfgraph.display import Shown
 from erfgraph.errors import InputError, SizeError
 from erfgraph.layers import Terms
 from erfgraph.network import FeatureMap, Network, unit_of
@@ -45,7 +46,7 @@ class GraphSize(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(Shown):
     """The directed acyclic graph of a network's units, edges from lower to higher maps.
 
     Made by `graph`. Units are numbered map after map, in raster order within a map.

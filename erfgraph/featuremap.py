@@ -10,6 +10,7 @@ import numpy as np
 
 from erfgraph import params
 from erfgraph.channels import Channels, Mix
+from erfgraph.display import Shown
 from erfgraph.errors import InputError
 from erfgraph.layers import Terms
 from erfgraph.params import Shape
@@ -68,7 +69,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureMap:
+class FeatureMap(Shown):
     """One tensor of a network; its units are its spatial positions.
 
     Attributes

@@ -15,6 +15,7 @@ import numpy as np
 from erfgraph import mapfile
 from erfgraph import shape as measures
 from erfgraph.counts import Counts
+from erfgraph.display import Pictured
 from erfgraph.erf import ERF, Field, make_erf
 from erfgraph.params import Shape
 
@@ -27,7 +28,7 @@ class Peak(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ImportanceMap:
+class ImportanceMap(Pictured):
     """The importance of every unit of one feature map for one unit of another.
 
     Made by `importance`, `importances` and `influence`. Lengths are in units, coordinates are

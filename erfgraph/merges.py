@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from erfgraph.arithmetic import Misalignment, ReceptiveField, receptive_fields
+from erfgraph.display import Shown
 from erfgraph.errors import InputError
 from erfgraph.network import FeatureMap, Network
 
 
 @dataclass(frozen=True, eq=False)
-class Branches:
+class Branches(Shown):
     """What meets at a merge: the field of every branch, and of the merge itself.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 
 from erfgraph.channels import Channels
 from erfgraph.counts import Counts
+from erfgraph.display import Shown
 from erfgraph.featuremap import FeatureMap
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import Network
@@ -46,7 +47,7 @@ def map_of(
     )
 
 
-class Maps(Mapping[str, ImportanceMap]):
+class Maps(Mapping[str, ImportanceMap], Shown):
     """The importance maps of many feature maps for one unit, by name, in the network's order.
 
     The numbers are there; a map is made of them when it is asked for, and then kept.

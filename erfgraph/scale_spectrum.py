@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from erfgraph.display import Shown
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.network import FeatureMap, Network, unit_of
 from erfgraph.params import Shape
@@ -24,7 +25,7 @@ Size = tuple[int | None, ...]  # per axis; None: the whole map, however large
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum:
+class Spectrum(Shown):
     """How many ways, and how many paths, a network has behind every field size.
 
     A *sub-path* is a way through the feature maps, one branch at every merge (Veit et al.

@@ -1,12 +1,14 @@
-"""Tables of texts as Markdown, CSV and LaTeX."""
+"""Tables of texts as Markdown, CSV, LaTeX and HTML."""
 
 from __future__ import annotations
 
 import csv
+import html as escaping
 import io
 from collections.abc import Callable, Sequence
 
 Row = Sequence[str]
+LONGEST = 120  # characters of a cell in HTML
 
 _LATEX = str.maketrans(
     {
@@ -75,6 +77,55 @@ def latex(header: Row, rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def html(header: Row, rows: Sequence[Row], caption: str = "") -> str:
+    """An HTML table as a part of a page, first column left, others right.
+
+    Nothing that a cell says becomes markup. Without a header there is no heading line; a row of
+    one cell goes over all columns.
+
+    Examples
+    --------
+    >>> print(html([], [["<b>"]]), end="")
+    <table>
+    <tbody>
+    <tr><td style="text-align:left">&lt;b&gt;</td></tr>
+    </tbody>
+    </table>
+    """
+    lines = ["<table>"]
+    if caption:
+        style = "caption-side:top;text-align:left"
+        lines.append(f'<caption style="{style}">{as_html(caption)}</caption>')
+    if header:
+        lines.append(f"<thead>{_html_row('th', header, 1)}</thead>")
+    columns = max(map(len, [header, *rows]), default=1)
+    body = [_html_row("td", row, columns) for row in rows]
+    return "\n".join([*lines, "<tbody>", *body, "</tbody>", "</table>", ""])
+
+
+def _html_row(tag: str, row: Row, columns: int) -> str:
+    span = f' colspan="{columns}"' if len(row) == 1 and columns > 1 else ""
+    sides = ["left", *["right"] * (len(row) - 1)]
+    cells = [
+        f'<{tag}{span} style="text-align:{side}">{as_html(cell)}</{tag}>'
+        for side, cell in zip(sides, row, strict=True)
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def as_html(text: str, most: int = LONGEST) -> str:
+    r"""A text from anywhere as HTML that shows it: cut where it is long, without markup.
+
+    Examples
+    --------
+    >>> as_html("a & b"), as_html("0123456789", 6), as_html("line\nfeed")
+    ('a &amp; b', '01234…', 'line�feed')
+    """
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    # what turns the line round, ends it or cannot be encoded is not shown as it is
+    return escaping.escape("".join(c if c.isprintable() else "\ufffd" for c in cut))
 
 
 FORMATS: dict[str, Callable[[Row, Sequence[Row]], str]] = {

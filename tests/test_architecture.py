@@ -17,6 +17,8 @@ ROOT = Path(erfgraph.__file__).parent
 ORDER = [
     "version",
     "errors",
+    "display",
+    "progress_bar",
     "extras",
     "files",
     "pictures",
@@ -93,6 +95,7 @@ ORDER = [
     "figures",
     "verification",
     "cli",
+    "notebook",
     "__main__",
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.agreement.cost import Cost
+from erfgraph.display import Shown
 from erfgraph.importance_map import ImportanceMap
 
 
@@ -85,7 +86,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Shown):
     """How far two importance maps of one grid agree.
 
     Made by `compare`. All numbers are of the shares (importance over the total). Lengths are

@@ -86,7 +86,7 @@ def print_maps(maps: Sequence[eg.ImportanceMap], fields: Sequence[eg.ERF]) -> No
     made = table("", *(str(m.network or "network") for m in maps))
     rows: dict[str, list[str]] = {}
     for m, field in zip(maps, fields, strict=True):
-        for key, value in _rows(m, field).items():
+        for key, value in map_rows(m, field).items():
             rows.setdefault(key, []).append(value)
     for key, values in rows.items():
         made.add_row(key, *values)
@@ -97,11 +97,12 @@ def print_maps(maps: Sequence[eg.ImportanceMap], fields: Sequence[eg.ERF]) -> No
             out.print(f"{m.network}: " + " ".join(map(str, m.values.tolist())), soft_wrap=True)
 
 
-def _rows(m: eg.ImportanceMap, field: eg.ERF) -> dict[str, str]:
+def map_rows(m: eg.ImportanceMap, field: eg.ERF, *, shape: bool = True) -> dict[str, str]:
+    """Numbers of a map and of its effective field by what they are; its shape's on demand."""
     scale = m.log10_scale
     size = " x ".join(map(str, m.trf.size))
     counted = f"channel {m.measure}" if m.channels == "count" else m.measure
-    return {
+    rows = {
         f"{m.of} shape" if m.of != "input" else "input": " x ".join(map(str, m.shape)),
         "unit": f"{m.layer} {position(m.unit)}",
         f"{counted}, total": number(m.total, scale),
@@ -113,6 +114,10 @@ def _rows(m: eg.ImportanceMap, field: eg.ERF) -> dict[str, str]:
         "ERF box": box(field.bbox),
         "share of theoretical": f"{field.share_of_trf:.2%}",
         "share of input": f"{field.share_of_input:.2%}",
+    }
+    if not shape:
+        return rows
+    return rows | {
         "centre of mass": position([round(c, 3) for c in m.centre_of_mass]),
         "standard deviation": position([round(s, 3) for s in m.std]),
         "isotropy": f"{m.isotropy:.3f}",

@@ -16,6 +16,7 @@ import numpy as np
 
 from erfgraph.arithmetic import ReceptiveField, receptive_fields
 from erfgraph.axes import is_identity
+from erfgraph.display import Shown
 from erfgraph.erf import check_threshold
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.network import FeatureMap, Network
@@ -106,7 +107,7 @@ class InputRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Shown):
     """How much of the image a network's layers see.
 
     Attributes

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.arithmetic import receptive_field
+from erfgraph.display import Shown
 from erfgraph.erf import check_threshold
 from erfgraph.errors import InputError, SizeError, unknown_name
 from erfgraph.network import FeatureMap, Network, unit_of
@@ -67,7 +68,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Cells(Shown):
     """The cells of an output grid, made by `cells`. Indexed by position: ``found[0, -1]``.
 
     Attributes

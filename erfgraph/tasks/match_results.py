@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from erfgraph.display import Shown
 from erfgraph.tasks.objects import ObjectSizes
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -182,7 +183,7 @@ class StrideMatch:
 
 
 @dataclass(frozen=True)
-class ObjectMatch:
+class ObjectMatch(Shown):
     """Levels' fields against objects' sizes, made by `match_objects`.
 
     Attributes

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.arithmetic import LONGEST_PERIOD
+from erfgraph.display import Shown
 from erfgraph.errors import InputError, SizeError
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import FeatureMap, Network
@@ -28,7 +29,7 @@ from erfgraph.view import view
 
 
 @dataclass(frozen=True, slots=True)
-class Gridding:
+class Gridding(Shown):
     """The holes in a unit's field: units inside its box without a path to it.
 
     Attributes
@@ -169,7 +170,7 @@ def _lattice(mask: np.ndarray, axis: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checkerboard:
+class Checkerboard(Shown):
     """How unevenly paths from the input are spread over the units of a feature map.
 
     Attributes

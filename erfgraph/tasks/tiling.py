@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.arithmetic import AxisField, receptive_fields
+from erfgraph.display import Shown
 from erfgraph.errors import InputError
 from erfgraph.network import FeatureMap, Network
 from erfgraph.params import Shape, is_int
@@ -34,7 +35,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Halo:
+class Halo(Shown):
     """How far tiles must overlap so that their results are those of the whole image.
 
     Per axis, in input units. A tile owns ``[a, b)`` of the input, both multiples of

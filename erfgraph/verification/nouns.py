@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from erfgraph.display import Shown
 from erfgraph.network import Network
 from erfgraph.tables import FORMATS
 
@@ -154,7 +155,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verification:
+class Verification(Shown):
     """What the theory suite found.
 
     Attributes

@@ -43,6 +43,7 @@ ORDER = [
     "centre_grid",
     "smallest",
     "tables",
+    "diagram",
     "notation",
     "netfile",
     "zoo",

@@ -45,6 +45,10 @@ COMMANDS = {
         "erfgraph.cli.graph:graph_command",
         "The explicit graph: its size, drawn or exported (-o).",
     ),
+    "diagram": Row(
+        "erfgraph.cli.diagram:diagram_command",
+        "The architecture: layers and the maps between them, with field sizes; drawn with -o.",
+    ),
     "compare": Row(
         "erfgraph.cli.compare:compare_command",
         "Path counting against gradient ERF: how far they agree, and what each costs.",

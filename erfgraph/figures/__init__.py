@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from erfgraph.figures.about import described
 from erfgraph.figures.agreement import agreement_figure
+from erfgraph.figures.architecture import architecture_figure
 from erfgraph.figures.cells import cells_figure
 from erfgraph.figures.centres import centre_figure
 from erfgraph.figures.compare import compare_figure
@@ -22,6 +23,7 @@ from erfgraph.figures.style import paper_style
 
 __all__ = [
     "agreement_figure",
+    "architecture_figure",
     "cells_figure",
     "centre_figure",
     "compare_figure",

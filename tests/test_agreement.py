@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 import erfgraph as eg
+from erfgraph.agreement import numbers
 from erfgraph.agreement.bootstrap import Groups, limits
 from erfgraph.agreement.cost import Cost, allocated, resident
 from erfgraph.agreement.numbers import NUMBERS
@@ -417,3 +418,12 @@ def test_resident_memory_where_linux_is_not(monkeypatch):
     result, cost = resident(lambda: 5)
     assert (result, cost.memory) == (5, "process")
     assert isinstance(cost, Cost)
+
+
+def test_rounding_makes_no_ranks():
+    values = np.array([[3.0, 1.0, 1.0 + 2e-16, 0.0, 1e-30, 0.0], [1, 2, 3, 4, 5, 5 + 1e-9]])
+    want = [[6, 4.5, 4.5, 1.5, 3, 1.5], [1, 2, 3, 4, 5, 6]]
+    assert numbers._ranks(values).tolist() == want
+    net = eg.load("res(conv3p1 conv3p1)*4", (33, 33))
+    weighed = eg.importance(net, measure="variance", init="lecun")
+    assert eg.compare(weighed, eg.importance(net)).spearman.value == 1  # the same order

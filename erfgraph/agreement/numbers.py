@@ -14,6 +14,8 @@ import numpy as np
 
 from erfgraph.agreement.pair import Pair
 
+ROUNDING = 1e-12  # relative difference below which two values are the same
+
 # how a number answers to noise, which decides how its interval is made (see `bootstrap`)
 Response = Literal["square", "linear", "shifted", "signed"]
 
@@ -60,9 +62,23 @@ def pearson(pair: Pair) -> np.ndarray:
 
 def spearman(pair: Pair) -> np.ndarray:
     """Correlation of the ranks over the units that either map reaches; ties share a rank."""
+    return _correlation(_ranks(pair.a), _ranks(pair.b))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis; values that differ by rounding alone are ties.
+
+    Units that mirror each other hold the same but for the order in which it was summed.
+    """
     from scipy.stats import rankdata
 
-    return _correlation(rankdata(pair.a, axis=-1), rankdata(pair.b, axis=-1))
+    order = np.argsort(values, axis=-1)
+    ascending = np.take_along_axis(values, order, axis=-1)
+    higher = np.zeros(values.shape, dtype=bool)
+    higher[..., 1:] = np.diff(ascending, axis=-1) > ROUNDING * ascending[..., 1:]
+    steps = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(steps, order, np.cumsum(higher, axis=-1), axis=-1)
+    return np.asarray(rankdata(steps, axis=-1))
 
 
 def kl_a_b(pair: Pair) -> np.ndarray:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from erfgraph.explicit import Graph, Unit, graph, graph_size
     from erfgraph.gradient.map import GradientMap
     from erfgraph.gradient.running import gradient_importance
+    from erfgraph.growing import Growth, PowerLaw, growth
     from erfgraph.importance_map import ImportanceMap
     from erfgraph.importers.keras_import import from_keras
     from erfgraph.importers.onnx_import import from_onnx
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from erfgraph.netfile import save_file as save_network
     from erfgraph.network import FeatureMap, Network
     from erfgraph.progress_bar import progress
+    from erfgraph.rings import Radial, radial
     from erfgraph.scale_spectrum import Spectrum, spectrum
     from erfgraph.sweeps import importance, importances, influence, unit_importances
     from erfgraph.tasks.classification import Coverage, coverage, input_range
@@ -101,6 +103,7 @@ _HOMES = {
     "GradientMap": "gradient.map",
     "Graph": "explicit",
     "Gridding": "tasks.segmentation",
+    "Growth": "growing",
     "Halo": "tasks.tiling",
     "HighContribution": "contribution",
     "ImportanceMap": "importance_map",
@@ -111,6 +114,8 @@ _HOMES = {
     "Network": "network",
     "ObjectMatch": "tasks.match_results",
     "ObjectSizes": "tasks.objects",
+    "PowerLaw": "growing",
+    "Radial": "rings",
     "ReceptiveField": "arithmetic",
     "SizeError": "errors",
     "Spectrum": "scale_spectrum",
@@ -132,6 +137,7 @@ _HOMES = {
     "graph": "explicit",
     "graph_size": "explicit",
     "gridding": "tasks.segmentation",
+    "growth": "growing",
     "halo": "tasks.tiling",
     "high_contribution": "contribution",
     "importance": "sweeps",
@@ -141,6 +147,7 @@ _HOMES = {
     "load": "loading",
     "match_objects": "tasks.matching",
     "progress": "progress_bar",
+    "radial": "rings",
     "read_coco": "tasks.coco",
     "receptive_field": "arithmetic",
     "receptive_fields": "arithmetic",
@@ -169,6 +176,7 @@ __all__ = [
     "GradientMap",
     "Graph",
     "Gridding",
+    "Growth",
     "Halo",
     "HighContribution",
     "ImportanceMap",
@@ -179,6 +187,8 @@ __all__ = [
     "Network",
     "ObjectMatch",
     "ObjectSizes",
+    "PowerLaw",
+    "Radial",
     "ReceptiveField",
     "SizeError",
     "Spectrum",
@@ -201,6 +211,7 @@ __all__ = [
     "graph",
     "graph_size",
     "gridding",
+    "growth",
     "halo",
     "high_contribution",
     "importance",
@@ -211,6 +222,7 @@ __all__ = [
     "load",
     "match_objects",
     "progress",
+    "radial",
     "read_coco",
     "receptive_field",
     "receptive_fields",

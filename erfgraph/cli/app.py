@@ -69,6 +69,14 @@ COMMANDS = {
         "erfgraph.cli.coverage:coverage_command",
         "Share of the image that each layer's centre unit sees, in theory and in effect.",
     ),
+    "growth": Row(
+        "erfgraph.cli.growth:growth_command",
+        "Theoretical and effective field of every layer along depth, and the law of the root.",
+    ),
+    "radial": Row(
+        "erfgraph.cli.radial:radial_command",
+        "Importance by distance from the centre: profile, radii of both fields, figure (-o).",
+    ),
     "cells": Row(
         "erfgraph.cli.cells:cells_command",
         "Every cell of an output grid: its centre, theoretical and effective box.",

@@ -15,8 +15,10 @@ from erfgraph.figures.centres import centre_figure
 from erfgraph.figures.compare import compare_figure
 from erfgraph.figures.coverage import coverage_figure
 from erfgraph.figures.graph3d import graph_figure
+from erfgraph.figures.growth import growth_figure
 from erfgraph.figures.map import importance_figure
 from erfgraph.figures.match import match_figure
+from erfgraph.figures.radial import radial_figure
 from erfgraph.figures.save import save_figure
 from erfgraph.figures.scales import scale_figure
 from erfgraph.figures.style import paper_style
@@ -29,9 +31,11 @@ __all__ = [
     "compare_figure",
     "coverage_figure",
     "graph_figure",
+    "growth_figure",
     "importance_figure",
     "match_figure",
     "paper_style",
+    "radial_figure",
     "save_figure",
     "scale_figure",
 ]

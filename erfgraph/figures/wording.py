@@ -20,6 +20,12 @@ _RULES = {
     "square": "smallest centred square with {share} of the total",
     "count": "importance > {count}",
 }
+_SHORT_RULES = {
+    "peak": "≥ {share} of the largest",
+    "mass": "{share} of the total",
+    "square": "square of {share}",
+    "count": "> {count}",
+}
 
 
 def noun(measure: str) -> str:
@@ -93,6 +99,18 @@ def rule(erf: ERF) -> str:
     """The threshold in words."""
     phrase = _RULES.get(erf.rule, f"{erf.rule} {erf.threshold:g}")
     return phrase.format(share=percent(erf.threshold), count=number(erf.threshold))
+
+
+def short_rule(name: str, threshold: float) -> str:
+    """A rule and its threshold in few words.
+
+    Examples
+    --------
+    >>> short_rule("peak", 0.0455)
+    '≥ 4.55 % of the largest'
+    """
+    phrase = _SHORT_RULES.get(name, f"{name} {threshold:g}")
+    return phrase.format(share=percent(threshold), count=number(threshold))
 
 
 def erf_line(imp: ImportanceMap, erf: ERF) -> str:

@@ -1,0 +1,252 @@
+"""`radial_figure`: importance by distance from the centre, linear and logarithmic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from erfgraph.errors import InputError
+from erfgraph.figures import map as single
+from erfgraph.figures import style, wording
+from erfgraph.figures.scales import COLOURS, MARKERS
+from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.importance_map import ImportanceMap
+from erfgraph.rings import Radial, radial
+
+WIDTH, HEIGHT = 3.5, 2.3  # inches: of one panel with its labels, and of its axes
+LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
+MOST_MAPS = len(COLOURS)
+LOWEST = 1e-6  # of the logarithmic axis; what is less is below it
+SCALES = {"linear": ("linear",), "log": ("log",), "both": ("linear", "log")}
+TRF_DASH = (0, (3.0, 1.6))
+LINES: tuple[Any, ...] = ("-", (0, (5, 1)), (0, (5, 1, 1, 1)), (0, (1, 0.8)))
+
+
+def radial_figure(
+    profiles: Radial | ImportanceMap | Sequence[Radial | ImportanceMap],
+    *,
+    scale: str = "both",
+    figure: AnyFigure | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw importance over the distance from the centre of mass, several maps in one.
+
+    A filled marker stands on each profile at the radius of the effective field, a dashed
+    vertical line at half the side of the theoretical field, with the network's marker, hollow,
+    at its upper end, and a thin horizontal line at the threshold where it is a share of the
+    largest. Rings without a path are gaps on a logarithmic scale.
+
+    Parameters
+    ----------
+    profiles : Radial or ImportanceMap, or a sequence of them
+        One to eight, of one measure and one rated map's name. Of an ImportanceMap `radial`
+        is taken.
+    scale : {"both", "linear", "log"}, optional
+        Of importance; ``"both"`` makes two panels. The logarithmic one ends at 10⁻⁶.
+    figure : Figure or SubFigure, optional
+        An empty one to fill.
+    title : str, optional
+        Default the maps' measure and rule.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are none or too many, they do not measure the same, no path leads to a unit,
+        `scale` is another, or the figure is too small.
+
+    Examples
+    --------
+    >>> import erfgraph as eg
+    >>> maps = [eg.importance(eg.load(text, (19, 19))) for text in ("conv3*9", "conv7*3")]
+    >>> figure = radial_figure(maps)
+    >>> [axes.get_yscale() for axes in figure.axes]
+    ['linear', 'log']
+    """
+    if scale not in SCALES:
+        raise InputError(f"scale: got {scale!r}, wanted one of {', '.join(SCALES)}")
+    found = _checked(profiles)
+    with style.paper_style():
+        return single._whole(_draw(figure, found, SCALES[scale], title))
+
+
+def _checked(profiles: Any) -> list[Radial]:
+    given = [profiles] if isinstance(profiles, Radial | ImportanceMap) else list(profiles)
+    found = [p if isinstance(p, Radial) else radial(p) for p in given]
+    if not found or len(found) > MOST_MAPS:
+        raise InputError(f"profiles: got {len(found)}, wanted 1 to {MOST_MAPS}")
+    for what in ("measure", "of"):
+        values = sorted({getattr(p, what) for p in found})
+        if len(values) > 1:
+            raise InputError(f"profiles: got {', '.join(values)}, wanted one `{what}` for all")
+    return found
+
+
+def _draw(
+    figure: AnyFigure | None, found: list[Radial], scales: tuple[str, ...], title: str | None
+) -> AnyFigure:
+    n = len(scales)
+    width = n * WIDTH if figure is None else style.size_of(figure)[0]
+    text = _heading(found) if title is None else title
+    heads = wrapped(text, width - 0.3, 8, bold=True) if text else []
+    each = width / n
+    networks, signs = _network_handles(found, each), _sign_handles(found)
+    stacks = [networks, signs] if n > 1 else [networks + signs]
+    legend = max(map(len, stacks)) * 0.13 + 0.02
+    fixed = 2 * PAD + len(heads) * LINE + 0.06 + XLABEL + legend
+    figure = page(figure, width, fixed + HEIGHT, (n * 2.0, fixed + 0.9))
+    full, high = style.size_of(figure)
+    write_lines(figure, heads, high - PAD, 8, fontweight="bold")
+    for i, kind in enumerate(scales):
+        axes = place(
+            figure,
+            i * each + LEFT,
+            PAD + legend + XLABEL,
+            each - LEFT - RIGHT,
+            high - fixed,
+            label=f"radial {kind}",
+        )
+        draw_radial(axes, found, kind)
+    for i, handles in enumerate(stacks):
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=((i * each + LEFT) / full, (PAD / 2 + legend) / high),
+            ncols=1,
+            fontsize=7,
+            handlelength=2.6,
+            labelspacing=0.25,
+            borderaxespad=0,
+            borderpad=0.1,
+        )
+    if isinstance(figure, Figure):
+        figure.set_label(title or " | ".join(p.network or "network" for p in found))
+    return figure
+
+
+def draw_radial(axes: Axes, profiles: Sequence[Radial], scale: str = "linear") -> None:
+    """Profiles on one axes, with the radii of both fields.
+
+    Parameters
+    ----------
+    axes : Axes
+    profiles : sequence of Radial
+    scale : {"linear", "log"}
+        Of importance.
+    """
+    log = scale == "log"
+    for i, p in enumerate(profiles):
+        name = p.network or "network"
+        there = np.isfinite(p.relative) & ((p.relative > 0) | (not log))
+        height = np.where(there, p.relative, np.nan)
+        colour, dashes = COLOURS[i], LINES[i % len(LINES)]
+        axes.plot(p.radius, height, color=colour, ls=dashes, lw=1.3, label=name)
+        lone = there & ~np.r_[False, there[:-1]] & ~np.r_[there[1:], False]
+        axes.plot(p.radius[lone], height[lone], ".", color=colour, ms=4, label=f"{name}: lone")
+        if p.erf_radius <= p.radius[-1]:
+            at = float(np.interp(p.erf_radius, p.radius[there], p.relative[there]))
+            axes.plot(
+                [p.erf_radius],
+                [at],
+                color=colour,
+                marker=MARKERS[i],
+                ms=5,
+                ls="",
+                zorder=5,
+                clip_on=False,
+                label=f"{name}: ERF radius",
+            )
+        axes.axvline(p.trf_radius, color=colour, ls=TRF_DASH, lw=0.9, label=f"{name}: TRF radius")
+        axes.plot(
+            [p.trf_radius],
+            [1.0],
+            color=colour,
+            marker=MARKERS[i],
+            mfc="white",
+            ms=4,
+            ls="",
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+        )
+    for threshold in {p.threshold for p in profiles if p.rule == "peak"}:
+        axes.axhline(threshold, color="#777777", lw=0.6, zorder=0, label="threshold")
+    if log:
+        axes.set_yscale("log")
+        lowest = min(float(p.relative[p.relative > 0].min()) for p in profiles)
+        axes.set_ylim(max(lowest, LOWEST) / 1.5, 1.6)
+    else:
+        axes.set_ylim(0, 1.04)
+    furthest = max(p.radius[-1] for p in profiles)
+    axes.set_xlim(0, furthest + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    first = profiles[0]
+    unit = "pixels" if first.of == "input" else f"units of {first.of}"
+    axes.set_xlabel(f"distance from the centre of mass ({unit})")
+    axes.set_ylabel(f"mean {wording.noun(first.measure)} / largest")
+
+
+def _network_handles(found: list[Radial], width: float) -> list[Any]:
+    longest = int((width - LEFT - 0.5) * 72 / (0.56 * 7))
+    made: list[Any] = []
+    for i, p in enumerate(found):
+        radii = f": ERF {p.erf_radius:.1f}, TRF {p.trf_radius:.1f}"
+        name = p.network or "network"
+        room = longest - len(radii)
+        name = name if len(name) <= room else f"{name[: max(room, 4) - 1]}…"
+        made.append(
+            Line2D(
+                [],
+                [],
+                color=COLOURS[i],
+                ls=LINES[i % len(LINES)],
+                marker=MARKERS[i],
+                ms=5,
+                lw=1.3,
+                label=name + radii,
+            )
+        )
+    return made
+
+
+def _sign_handles(found: list[Radial]) -> list[Any]:
+    made: list[Any] = []
+    made.append(
+        Line2D(
+            [],
+            [],
+            color="#555555",
+            ls=TRF_DASH,
+            lw=0.9,
+            marker="o",
+            mfc="white",
+            ms=4,
+            label="half the side of the TRF",
+        )
+    )
+    marker = Line2D([], [], color="#555555", marker="o", ms=5, ls="", label="radius of the ERF")
+    made.append(marker)
+    if any(p.rule == "peak" for p in found):
+        made.append(Line2D([], [], color="#777777", lw=0.6, label="threshold"))
+    return made
+
+
+def _heading(found: list[Radial]) -> str:
+    """What all maps share."""
+    first = found[0]
+    text = wording.noun(first.measure)
+    if len({(p.rule, p.threshold) for p in found}) == 1:
+        text += f"; ERF {wording.short_rule(first.rule, first.threshold)}"
+    if len(found) == 1:
+        unit = f"unit {wording.position(first.unit)} of {first.layer}"
+        text = f"{first.network or 'network'}, {unit}; {text}"
+    return text[0].upper() + text[1:] if len(found) > 1 else text

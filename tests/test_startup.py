@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -17,6 +19,7 @@ from erfgraph.cli import main
 from erfgraph.cli.app import COMMANDS, app
 from erfgraph.cli.compare import compare_command
 from erfgraph.cli.coverage import coverage_command
+from erfgraph.cli.examples import EXAMPLES, LINE
 from erfgraph.cli.lazy import help_of
 from erfgraph.gradient.statistics import STATISTICS
 from erfgraph.sweeps import MEASURES
@@ -159,3 +162,33 @@ def test_a_row_of_the_user_has_any_name(monkeypatch: pytest.MonkeyPatch) -> None
         assert eg.load(name).name == name
         assert list(zoo.ZOO)[-1] == name
     assert eg.load("conv3*2").name == "conv3*2"
+
+
+# --- examples in help -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_that_are_commands(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([name, "--help"]) == 0
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    for line in EXAMPLES[name]:
+        assert len(line) <= LINE
+        assert line in shown
+        program, called, *rest = shlex.split(line, comments=True)
+        assert (program, called) == ("erfgraph", name)
+        # raises what bad usage raises, and does not run
+        assert command.make_context(name, rest).params
+
+
+def test_examples_that_need_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of each command is small; what it needs is there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("map", "graph", "equal", "scales", "zoo"):
+        assert main(shlex.split(EXAMPLES[name][0], comments=True)[1:]) == 0
+    assert "37" in capsys.readouterr().out

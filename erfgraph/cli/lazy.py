@@ -12,6 +12,8 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from erfgraph.cli.examples import epilog_of
+
 
 @dataclass(frozen=True)
 class Row:
@@ -38,7 +40,7 @@ class Commands(Mapping[str, Any]):
         if name not in self.made:
             function = self.rows[name].load()
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            alone.command(name, help=help_of(function))(function)
+            alone.command(name, help=help_of(function), epilog=epilog_of(name))(function)
             self.made[name] = typer.main.get_command(alone)
         return self.made[name]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
 
 import erfgraph as eg
 from erfgraph.errors import InputError, unknown_name
+from erfgraph.progress_bar import progress as progress
 from erfgraph.tables import FORMATS
 
 FIGURES = (".png", ".pdf", ".svg", ".pgf")
@@ -167,17 +166,3 @@ def write_figure(figure: Any, path: Any) -> None:
     from erfgraph.figures import save_figure
 
     save_figure(figure, path, {"command": command_line()})
-
-
-@contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], Any] | None]:
-    """A progress bar on a terminal; None in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.arithmetic import receptive_fields
+from erfgraph.display import Shown
 from erfgraph.erf import check_threshold
 from erfgraph.errors import InputError
 from erfgraph.network import FeatureMap, Network
@@ -116,7 +117,7 @@ class PowerLaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Shown):
     """Fields along the depth of a network.
 
     Attributes

@@ -250,6 +250,18 @@ def _spectrum(found: eg.Spectrum) -> str:
     return tables.html(*scales.short_table(found), caption)
 
 
+def _growth(found: eg.Growth) -> str:
+    from erfgraph.cli import growth
+
+    return _folded(growth.COLUMNS, found.rows, growth.cells, found.network or "network")
+
+
+def _radial(found: eg.Radial) -> str:
+    from erfgraph.cli import radial
+
+    return tables.html(radial.COLUMNS, [radial.cells(found)])
+
+
 def _centres(grid: eg.Centres) -> str:
     from erfgraph.cli import centres
 
@@ -339,10 +351,12 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "FieldComparison": _equal,
     "Graph": _graph,
     "Gridding": _gridding,
+    "Growth": _growth,
     "Halo": _halo,
     "ImportanceMap": _map,
     "Maps": _maps,
     "ObjectMatch": _match,
+    "Radial": _radial,
     "ReceptiveField": lambda rf: _fields([rf]),
     "ReceptiveFields": _fields,
     "Spectrum": _spectrum,

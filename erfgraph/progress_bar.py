@@ -26,7 +26,7 @@ def progress(what: str) -> Iterator[Advance | None]:
     Yields
     ------
     callable or None
-        For the ``progress`` of `cells`, `compare`, `coverage`, `gradient_importance`,
+        For the ``progress`` of `cells`, `compare`, `coverage`, `gradient_importance`, `growth`,
         `importance` (measure ``"edges"``), `read_coco` and `verify`: called with how much is
         done and how much there is. In a notebook it draws a bar below the cell, on a terminal
         one on standard error; elsewhere, in a pipe or a log, it is None and nothing is shown.

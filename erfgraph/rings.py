@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph import shape as measures
+from erfgraph.display import Shown
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError
 from erfgraph.importance_map import ImportanceMap
@@ -16,7 +17,7 @@ from erfgraph.params import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Radial:
+class Radial(Shown):
     """Radial profile of an importance map. Lengths are in units of the rated map.
 
     Attributes

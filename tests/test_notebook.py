@@ -92,6 +92,8 @@ def nouns(net: eg.Network) -> dict[str, object]:
         "Comparison": eg.compare(imp, eg.importance(net, measure="uniform")),
         "Coverage": eg.coverage(net),
         "Spectrum": eg.spectrum(net),
+        "Growth": eg.growth(net),
+        "Radial": eg.radial(imp),
         "Centres": eg.centres(net),
         "Cells": eg.cells(net),
         "Branches": eg.branches(net, top),

@@ -81,6 +81,7 @@ def shares(net: eg.Network, rounds: int, least: float) -> tuple[Program, list[fl
         )
     ]
     found = []
+    whole(0)  # compiles
     for _ in range(rounds):
         once = whole(least)
         found.append([part(least) / once for part in parts])

@@ -273,8 +273,10 @@ def unit_importances(
     _check_measure(measure, channels)
     if units is None:
         where: tuple[Shape, ...] = tuple(np.ndindex(*top.shape))
-    else:
+    elif isinstance(units, Iterable):
         where = tuple(unit_of(top, unit) for unit in units)
+    else:
+        raise InputError(f"units: got {units!r}, wanted positions, one for each unit")
     rated = net.input if of == "input" else _find(net, of)
     if measure != "paths":
         return [importance(net, top, unit, measure, exact, rated) for unit in where]

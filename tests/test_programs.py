@@ -354,6 +354,8 @@ def test_many_units_refuse_what_one_refuses():
     net = eg.load("conv3", 9)
     with pytest.raises(eg.InputError, match="unit"):
         eg.unit_importances(net, units=[0, 99])
+    with pytest.raises(eg.InputError, match="units: got 3, wanted positions"):
+        eg.unit_importances(net, units=3)
     with pytest.raises(eg.NameLookupError, match="measure"):
         eg.unit_importances(net, measure="steps")
     with pytest.raises(eg.NameLookupError, match="layer"):

@@ -20,7 +20,9 @@ from erfgraph.figures import (
     compare_figure,
     coverage_figure,
     graph_figure,
+    growth_figure,
     importance_figure,
+    radial_figure,
     save_figure,
     scale_figure,
 )
@@ -64,6 +66,18 @@ def centres():
     return centre_figure(eg.load("resnet18"), layers, object_size=(20, 20))
 
 
+def growth():
+    """Fields of three chains over depth, with the fitted powers."""
+    nets = [eg.load(t, (241, 241)) for t in ("conv3*80", "conv7*40", "res(conv3p1 conv3p1)*30")]
+    return growth_figure([eg.growth(net) for net in nets], law=True)
+
+
+def radial():
+    """Importance by distance for three networks with one theoretical field."""
+    nets = [eg.load(text, (19, 19)) for text in ("conv3*9", "conv7*3", "conv19")]
+    return radial_figure([eg.importance(net) for net in nets])
+
+
 FIGURES: dict[str, Callable] = {
     "resnet50": resnet50,
     "37": thirty_seven,
@@ -72,6 +86,8 @@ FIGURES: dict[str, Callable] = {
     "coverage": coverage,
     "cells": cells,
     "centres": centres,
+    "growth": growth,
+    "radial": radial,
 }
 
 

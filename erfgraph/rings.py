@@ -41,8 +41,8 @@ class Radial(Shown):
     erf_radius : float
         Of the ball that has as many units as the effective field.
     trf_radius : float
-        Half the side of the theoretical field's box (geometric mean of the axes); its corners
-        lie further out.
+        Of the ball as large as the theoretical field's box, whose sides lie nearer and whose
+        corners further out.
     half_radius : float
         The distance within which half of the importance lies.
     """
@@ -123,8 +123,8 @@ def radial(
     >>> found = eg.radial(eg.importance(eg.load("conv3*9", (19, 19))))
     >>> found.relative.round(3)[:6].tolist()
     [1.0, 0.892, 0.698, 0.488, 0.273, 0.121]
-    >>> found.trf_radius, round(found.erf_radius, 2), round(found.half_radius, 2)
-    (9.5, 6.21, 3.0)
+    >>> [round(r, 2) for r in (found.trf_radius, found.erf_radius, found.half_radius)]
+    [10.72, 6.21, 3.0]
     """
     if not isinstance(imp, ImportanceMap):
         raise InputError(f"imp: got {imp!r}, wanted an ImportanceMap (see erfgraph.importance)")
@@ -147,7 +147,7 @@ def radial(
         mean,
         mean / share.max(),
         ball_radius(found.area, n),
-        math.prod(imp.trf.size) ** (1 / n) / 2,
+        ball_radius(math.prod(imp.trf.size), n),
         _half(share),
     )
 

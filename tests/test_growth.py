@@ -212,7 +212,14 @@ def test_radial_is_what_loops_over_all_units_find(text, shape, unit):
             assert found.half_radius == pytest.approx(distance)
             break
     assert found.erf_radius == ball_radius(imp.erf(0.5, "mass").area, len(shape))
-    assert found.trf_radius == pytest.approx(math.prod(imp.trf.size) ** (1 / len(shape)) / 2)
+    assert found.trf_radius == ball_radius(math.prod(imp.trf.size), len(shape))
+    assert found.erf_radius <= found.trf_radius
+
+
+def test_ball_radius_is_that_of_stretch_disc_and_ball():
+    assert ball_radius(7, 1) == 3.5
+    assert ball_radius(math.pi * 9, 2) == pytest.approx(3)
+    assert ball_radius(4 / 3 * math.pi * 8, 3) == pytest.approx(2)
 
 
 def test_below_is_the_last_fall():
@@ -256,6 +263,7 @@ FIGURES = {
     "growth small": lambda: growth_figure(grown(*CHAIN), figure=Figure(figsize=(3.2, 3.0))),
     "radial": lambda: radial_figure([rate("conv3*9", (19, 19)), rate("conv7*3", (19, 19))]),
     "radial one": lambda: radial_figure(rate("resnet18")),
+    "radial narrow": lambda: radial_figure(rate("resnet18"), figure=Figure(figsize=(3.3, 6))),
     "radial log": lambda: radial_figure(rate("conv3d2*5", (40, 40)), scale="log"),
     "radial eight": lambda: radial_figure([rate(f"conv3*{n}", (19, 19)) for n in range(2, 10)]),
     "radial long name": lambda: radial_figure(
@@ -290,7 +298,7 @@ def test_growth_figure_draws_the_sides():
     assert whole.get_xdata().tolist() == list(range(8))
     assert cut.get_xdata().tolist() == [8, 9]
     assert cut.get_markerfacecolor() == "white"
-    assert axes.get_xlabel() == "depth (convolutions, linear and attention layers)"
+    assert axes.get_xlabel() == "depth (convolution, linear, attention)"
     assert axes.get_ylabel() == "side of the field (pixels)"
     assert (axes.get_xlim()[0], axes.get_ylim()[0]) == (0, 0)
 
@@ -313,7 +321,7 @@ def test_law_is_drawn_and_written():
     assert line.get_xdata().tolist() == [5, 40]
     assert line.get_ydata().tolist() == [law.side(5), law.side(40)]
     assert legend_texts(figure)[0] == (
-        f"conv3*40: ERF ∝ depthᵖ, p = {law.exponent:.3f} ± {law.standard_error:.3f}"
+        f"conv3*40: p = {law.exponent:.3f} ± {law.standard_error:.3f}"
     )
     assert labelled(axes, "conv3*40: ERF").get_xdata()[0] == 1  # no depth 0 on a log axis
     assert not [t for t in legend_texts(growth_figure(found)) if "depthᵖ" in t]
@@ -332,12 +340,22 @@ def test_radial_figure_draws_profile_and_radii():
         mark = labelled(axes, "conv3*9: ERF radius")
         assert mark.get_xdata() == [found.erf_radius]
         assert 0.04 < mark.get_ydata()[0] < 0.06  # about the threshold: the map is round
-        assert labelled(axes, "conv3*9: TRF radius").get_xdata() == [9.5, 9.5]
+        assert labelled(axes, "conv3*9: TRF radius").get_xdata() == [found.trf_radius] * 2
         assert labelled(axes, "threshold").get_ydata() == [0.0455, 0.0455]
         assert axes.get_xlabel() == "distance from the centre of mass (pixels)"
         assert axes.get_ylabel() == "mean paths / largest"
-    assert legend_texts(figure)[0] == "conv3*9: ERF 6.2, TRF 9.5"
+    assert legend_texts(figure)[0] == "conv3*9: ERF 6.2, TRF 10.7"
     assert [a.get_yscale() for a in radial_figure(found, scale="log").axes] == ["log"]
+
+
+def test_panels_are_stacked_on_a_narrow_page():
+    imp = rate("conv3*4", (9, 9))
+    upper, lower = radial_figure(imp, figure=Figure(figsize=(3.3, 6))).axes
+    assert upper.get_position().y0 > lower.get_position().y1
+    assert upper.get_position().x0 == lower.get_position().x0
+    left, right = radial_figure(imp).axes
+    assert left.get_position().x1 < right.get_position().x0
+    assert left.get_position().y0 == right.get_position().y0
 
 
 def test_empty_rings_are_gaps_on_a_log_scale_and_zeros_on_a_linear():
@@ -436,7 +454,7 @@ def test_radial_command(capsys, tmp_path):
     path = tmp_path / "a.pdf"
     status, out, _ = call(capsys, *arguments, "-o", str(path), "--scale", "log")
     assert status == 0
-    assert out.splitlines()[1].split() == ["conv3*9", "6.21", "9.50", "3.00", "3", "6", "8"]
+    assert out.splitlines()[1].split() == ["conv3*9", "6.21", "10.72", "3.00", "3", "6", "8"]
     assert path.read_bytes()[:4] == b"%PDF"
     status, out, _ = call(capsys, *arguments, "--format", "markdown")
     assert out.startswith("| network | ERF radius |")

@@ -18,7 +18,7 @@ SCALES = ("both", "linear", "log")
 COLUMNS = (
     "network",
     "ERF radius",
-    "TRF half side",
+    "TRF radius",
     "half of all within",
     *(f"below {share:.0%} from" for share in SHARES),
 )
@@ -45,9 +45,10 @@ def radial_command(
 ) -> None:
     """Importance by distance from the centre: profile, radii of both fields, figure (-o).
 
-    Distances are from the centre of mass. The ERF's radius is that of the ball with as many
-    units. The last columns say from which distance on the mean of a ring stays below a share of
-    the largest importance. The profile itself is in --json and in the figure.
+    Distances are from the centre of mass. Radii of the ERF and of the TRF's box are those of
+    the ball (stretch, disc) as large. The last columns say from which distance on the mean of
+    a ring stays below a share of the largest importance. The profile itself is in --json and
+    in the figure.
     """
     o.check_form(form)
     o.check_measure(measure)

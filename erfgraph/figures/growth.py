@@ -73,7 +73,7 @@ def growth_figure(
     >>> found = eg.growth(eg.load("conv3*40", input_shape=(81, 81)))
     >>> figure = growth_figure(found, law=True)
     >>> figure.legends[0].get_texts()[0].get_text()
-    'conv3*40: ERF ∝ depthᵖ, p = 0.489 ± 0.003'
+    'conv3*40: p = 0.489 ± 0.003'
     """
     found = [growths] if isinstance(growths, Growth) else list(growths)
     if not found or not all(isinstance(g, Growth) for g in found):
@@ -176,7 +176,7 @@ def draw_growth(
 
 
 def _finish(axes: Axes, scale: str) -> None:
-    axes.set_xlabel("depth (convolutions, linear and attention layers)")
+    axes.set_xlabel("depth (convolution, linear, attention)")
     axes.set_ylabel("side of the field (pixels)")
     axes.spines[["top", "right"]].set_visible(False)
     if scale == "linear":
@@ -208,11 +208,7 @@ def _handles(found: list[Growth], laws: list[PowerLaw | None], width: float) -> 
     longest = int((width - LEFT - RIGHT - 0.4) * 72 / (0.56 * 7))
     made: list[Any] = []
     for i, (growth, fit) in enumerate(zip(found, laws, strict=True)):
-        law = (
-            f": ERF ∝ depthᵖ, p = {fit.exponent:.3f} ± {fit.standard_error:.3f}"
-            if fit
-            else ": ERF"
-        )
+        law = f": p = {fit.exponent:.3f} ± {fit.standard_error:.3f}" if fit else ": ERF"
         name = growth.network or "network"
         room = longest - len(law)
         name = name if len(name) <= room else f"{name[: room - 1]}…"
@@ -225,7 +221,12 @@ def _handles(found: list[Growth], laws: list[PowerLaw | None], width: float) -> 
     if any(laws):
         made.append(
             Line2D(
-                [], [], color=style.DARK, ls=LAW_DASH, lw=1.2, label="fitted power of the depth"
+                [],
+                [],
+                color=style.DARK,
+                ls=LAW_DASH,
+                lw=1.2,
+                label="fit: side of the ERF ∝ depthᵖ",
             )
         )
     if any(not r.whole for g in found for r in g.rows):

@@ -21,6 +21,7 @@ from erfgraph.rings import Radial, radial
 
 WIDTH, HEIGHT = 3.5, 2.3  # inches: of one panel with its labels, and of its axes
 LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
+NARROWEST = 2.4  # inches: of one panel beside another; on a narrower page they are stacked
 MOST_MAPS = len(COLOURS)
 LOWEST = 1e-6  # of the logarithmic axis; what is less is below it
 SCALES = {"linear": ("linear",), "log": ("log",), "both": ("linear", "log")}
@@ -38,9 +39,10 @@ def radial_figure(
     """Draw importance over the distance from the centre of mass, several maps in one.
 
     A filled marker stands on each profile at the radius of the effective field, a dashed
-    vertical line at half the side of the theoretical field, with the network's marker, hollow,
-    at its upper end, and a thin horizontal line at the threshold where it is a share of the
-    largest. Rings without a path are gaps on a logarithmic scale.
+    vertical line at that of the theoretical field's box, with the network's marker, hollow, at
+    its upper end, and a thin horizontal line at the threshold where it is a share of the
+    largest. Both radii are those of the ball (stretch, disc) as large. Rings without a path are
+    gaps on a logarithmic scale.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def radial_figure(
         One to eight, of one measure and one rated map's name. Of an ImportanceMap `radial`
         is taken.
     scale : {"both", "linear", "log"}, optional
-        Of importance; ``"both"`` makes two panels. The logarithmic one ends at 10⁻⁶.
+        Of importance; ``"both"`` makes two panels, below each other on a narrow page. The
+        logarithmic one ends at 10⁻⁶.
     figure : Figure or SubFigure, optional
         An empty one to fill.
     title : str, optional
@@ -94,25 +97,28 @@ def _checked(profiles: Any) -> list[Radial]:
 def _draw(
     figure: AnyFigure | None, found: list[Radial], scales: tuple[str, ...], title: str | None
 ) -> AnyFigure:
-    n = len(scales)
-    width = n * WIDTH if figure is None else style.size_of(figure)[0]
+    width = len(scales) * WIDTH if figure is None else style.size_of(figure)[0]
+    columns = max(1, min(len(scales), int(width / NARROWEST)))
+    rows = len(scales) // columns
     text = _heading(found) if title is None else title
     heads = wrapped(text, width - 0.3, 8, bold=True) if text else []
-    each = width / n
+    each = width / columns
     networks, signs = _network_handles(found, each), _sign_handles(found)
-    stacks = [networks, signs] if n > 1 else [networks + signs]
+    stacks = [networks, signs] if columns > 1 else [networks + signs]
     legend = max(map(len, stacks)) * 0.13 + 0.02
-    fixed = 2 * PAD + len(heads) * LINE + 0.06 + XLABEL + legend
-    figure = page(figure, width, fixed + HEIGHT, (n * 2.0, fixed + 0.9))
+    fixed = 2 * PAD + len(heads) * LINE + 0.06 + legend + rows * XLABEL
+    figure = page(figure, width, fixed + rows * HEIGHT, (2.0, fixed + rows * 0.9))
     full, high = style.size_of(figure)
     write_lines(figure, heads, high - PAD, 8, fontweight="bold")
+    height = (high - fixed) / rows
     for i, kind in enumerate(scales):
+        below = rows - 1 - i // columns  # panels under this one
         axes = place(
             figure,
-            i * each + LEFT,
-            PAD + legend + XLABEL,
+            i % columns * each + LEFT,
+            PAD + legend + XLABEL + below * (height + XLABEL),
             each - LEFT - RIGHT,
-            high - fixed,
+            height,
             label=f"radial {kind}",
         )
         draw_radial(axes, found, kind)
@@ -230,7 +236,7 @@ def _sign_handles(found: list[Radial]) -> list[Any]:
             marker="o",
             mfc="white",
             ms=4,
-            label="half the side of the TRF",
+            label="radius of the TRF's box",
         )
     )
     marker = Line2D([], [], color="#555555", marker="o", ms=5, ls="", label="radius of the ERF")

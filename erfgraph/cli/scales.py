@@ -39,6 +39,14 @@ def scales_command(
             help="How it is printed: text; or the whole spectrum as markdown, csv or latex.",
         ),
     ] = "text",
+    drawn: Annotated[
+        str,
+        typer.Option(
+            "--figure",
+            help="What -o draws: the spectrum, the holes (gridding), or how uneven paths into "
+            "units are (checkerboard).",
+        ),
+    ] = "spectrum",
     as_json: o.Json = False,
     output: o.Output = None,
 ) -> None:
@@ -51,6 +59,7 @@ def scales_command(
     from erfgraph.scale_spectrum import BY
 
     o.check_name("--by", by, BY)
+    o.check_name("--figure", drawn, DRAWN)
     o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
     at = o.position_of(unit)
@@ -58,9 +67,7 @@ def scales_command(
     made = [o.network(source, shape, channels, head) for source in nets]
     found = [eg.spectrum(net, layer, at, kind) for net in made]
     if path:
-        from erfgraph import figures
-
-        o.write_figure(figures.scale_figure(found), path)
+        o.write_figure(DRAWN[drawn](made, found), path)
     if as_json:
         documents = [_document(net, one) for net, one in zip(made, found, strict=True)]
         text.print_json(documents[0] if len(documents) == 1 else documents)
@@ -74,6 +81,37 @@ def scales_command(
             print()
         _print(net, one)
     text.print_written(path)
+
+
+# --- figures --------------------------------------------------------------------------------
+
+
+def _spectrum_figure(nets: Sequence[eg.Network], found: Sequence[eg.Spectrum]) -> Any:
+    from erfgraph.figures import scale_figure
+
+    return scale_figure(found)
+
+
+def _gridding_figure(nets: Sequence[eg.Network], found: Sequence[eg.Spectrum]) -> Any:
+    from erfgraph.figures import gridding_figure
+
+    pairs = zip(nets, found, strict=True)
+    return gridding_figure([eg.importance(net, one.layer, one.unit) for net, one in pairs])
+
+
+def _checkerboard_figure(nets: Sequence[eg.Network], found: Sequence[eg.Spectrum]) -> Any:
+    from erfgraph.figures import checkerboard_figure
+
+    names = [f"{net.name or 'network'}, {one.layer}" for net, one in zip(nets, found, strict=True)]
+    boards = [eg.checkerboard(net, one.layer) for net, one in zip(nets, found, strict=True)]
+    return checkerboard_figure(boards, names=names)
+
+
+DRAWN = {
+    "spectrum": _spectrum_figure,
+    "gridding": _gridding_figure,
+    "checkerboard": _checkerboard_figure,
+}
 
 
 def _findings(net: eg.Network, one: eg.Spectrum) -> tuple[eg.Gridding, eg.Checkerboard, eg.Halo]:

@@ -12,9 +12,11 @@ from erfgraph.figures.agreement import agreement_figure
 from erfgraph.figures.architecture import architecture_figure
 from erfgraph.figures.cells import cells_figure
 from erfgraph.figures.centres import centre_figure
+from erfgraph.figures.checkerboard import checkerboard_figure
 from erfgraph.figures.compare import compare_figure
 from erfgraph.figures.coverage import coverage_figure
 from erfgraph.figures.graph3d import graph_figure
+from erfgraph.figures.gridding import gridding_figure
 from erfgraph.figures.growth import growth_figure
 from erfgraph.figures.map import importance_figure
 from erfgraph.figures.match import match_figure
@@ -28,9 +30,11 @@ __all__ = [
     "architecture_figure",
     "cells_figure",
     "centre_figure",
+    "checkerboard_figure",
     "compare_figure",
     "coverage_figure",
     "graph_figure",
+    "gridding_figure",
     "growth_figure",
     "importance_figure",
     "match_figure",

@@ -8,13 +8,18 @@ import subprocess
 import sys
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
+from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph import figures
 from erfgraph.cli import main
+from erfgraph.errors import InputError
 from erfgraph.figures import importance_figure, save_figure
 from erfgraph.figures.about import FACTS, about
+from erfgraph.figures.papers import PAPERS
 from erfgraph.figures.pgf import as_tex
 
 SUFFIXES = (".png", ".pdf", ".svg", ".pgf")
@@ -165,3 +170,113 @@ def test_the_command_of_a_figure_is_this_one(tmp_path, monkeypatch, capsys):
         assert read_back(tmp_path / "a.png")["command"] == (
             f"erfgraph map 'conv3*2' --layer {layer} -o a.png"
         )
+
+
+# --- papers -------------------------------------------------------------------------------------
+
+NET = "conv3p1*2 max2 conv3p1*2"
+
+
+@pytest.mark.parametrize("paper", sorted(PAPERS))
+def test_figures_have_the_width_of_a_paper(paper):
+    imp = eg.importance(eg.load(NET, (24, 24)))
+    for columns, width in enumerate(PAPERS[paper].widths, 1):
+        with figures.paper_style(paper, columns):
+            made = [importance_figure(imp), figures.compare_figure([imp] * 3)]
+            made.append(Figure())
+            assert made[0].axes[0].xaxis.label.get_size() == 8 * PAPERS[paper].letters
+        for figure in made:
+            assert figure.get_figwidth() == pytest.approx(width)
+            assert collisions(figure) == []
+    with (
+        pytest.raises(InputError, match="columns: got 3, on paper"),
+        figures.paper_style(paper, 3),
+    ):
+        pass
+    assert importance_figure(imp).get_figwidth() > 5  # outside as before
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_every_figure_keeps_to_the_columns_or_says_that_they_are_narrow(columns):
+    net = eg.load(NET, (24, 24))
+    imp = eg.importance(net)
+    makers = [
+        lambda: importance_figure(imp, marginals=True),
+        lambda: importance_figure(eg.importance(eg.load("conv7*3"))),
+        lambda: importance_figure(eg.importance(eg.load("conv3*3", (9, 9, 9)))),
+        lambda: figures.compare_figure([eg.importance(eg.load("conv7*3"))] * 2),
+        lambda: figures.graph_figure(eg.load("conv7*3")),
+        lambda: figures.graph_figure(eg.load("conv3*2", (5, 5))),
+        lambda: figures.centre_figure(net, object_size=4),
+        lambda: figures.coverage_figure(eg.coverage(net)),
+        lambda: figures.cells_figure(eg.cells(eg.load("conv3p1 max4", (12, 12)))),
+        lambda: figures.scale_figure(eg.spectrum(net)),
+        lambda: figures.agreement_figure(
+            eg.compare(imp, eg.importance(net, measure="edges"), bootstrap=0)
+        ),
+    ]
+    refused = 0
+    with figures.paper_style("cvpr", columns):
+        for make in makers:
+            try:
+                figure = make()
+            except InputError as error:
+                refused += "take more columns" in str(error)
+            else:
+                assert figure.get_figwidth() == PAPERS["cvpr"].widths[columns - 1]
+                assert collisions(figure) == []
+    assert refused == (4 if columns == 1 else 0)
+
+
+def test_letters_of_nature_have_five_to_seven_points():
+    with figures.paper_style("nature"):
+        figure = importance_figure(eg.importance(eg.load(NET, (24, 24))))
+    sizes = {text.get_size() for text in figure.findobj(Text) if text.get_text().strip()}
+    assert 5 <= min(sizes) <= max(sizes) <= 7 + 1e-9
+
+
+def test_a_context_inside_another_keeps_its_paper():
+    with figures.paper_style("icml", 2), figures.paper_style():
+        assert Figure().get_figwidth() == 6.75
+        with pytest.raises(RuntimeError), figures.paper_style("acl"):
+            raise RuntimeError
+        assert Figure().get_figwidth() == 6.75
+    with figures.paper_style():
+        assert Figure().get_figwidth() == 6.4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--paper", "cvpr"], "--paper: goes with a figure"),
+        (["--columns", "2"], "--columns: goes with --paper"),
+        (["--paper", "cpvr", "-o", "a.png"], "unknown paper 'cpvr'"),
+        (["--paper", "neurips", "--columns", "2", "-o", "a.png"], "its text has one column"),
+    ],
+)
+def test_papers_that_are_refused(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["map", "conv3*3", *options]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "width"),
+    [
+        (["map", NET, "--input", "24x24"], 3.5),
+        (["map", NET, "conv3*9", "--input", "24x24"], 3.5),
+        (["graph", "conv7*3"], 3.5),
+        (["centres", NET, "--input", "24x24"], 3.5),
+        (["coverage", NET, "--input", "24x24"], 3.5),
+        (["scales", NET, "--input", "24x24"], 3.5),
+        (["equal", "conv3*2", "conv5", "--input", "24x24"], 3.5),
+        (["cells", "conv3p1 max4", "--input", "12x12", "--columns", "2"], 7.16),
+        (["compare", NET, "--input", "24x24", "--against", "edges", "--columns", "2"], 7.16),
+    ],
+)
+def test_commands_take_a_paper(tmp_path, capsys, command, width):
+    path = tmp_path / "a.png"
+    assert main([*command, "--paper", "ieee", "-o", str(path)]) == 0
+    with Image.open(path) as image:
+        assert image.size[0] == pytest.approx(300 * width, abs=1)

@@ -53,6 +53,8 @@ def cells_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     image: Annotated[
         str | None, typer.Option(help="Photo to draw on, stretched over the input.")
     ] = None,
@@ -64,6 +66,7 @@ def cells_command(
     """
     _check(form, measure, rule, threshold)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     if image and path is None:
         raise InputError("--image: goes with a figure, -o")
     photo = None
@@ -77,7 +80,8 @@ def cells_command(
     if path:
         from erfgraph import figures
 
-        o.write_figure(figures.cells_figure(found, photo), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.cells_figure(found, photo), path)
     if as_json:
         text.print_json(found.to_dict())
         return
@@ -155,6 +159,8 @@ def match_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """Fields of several levels against the sizes of a data set's objects, per class.
 
@@ -167,6 +173,7 @@ def match_command(
     o.check_name("size", size, SIZES)
     o.check_name("resize", resize, RESIZES)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     low_high = _numbers("--fit", fit)
     if len(low_high) != 2:
         raise InputError(f"--fit: got {fit!r}, wanted two numbers as 0.25,1")
@@ -192,7 +199,8 @@ def match_command(
     if path:
         from erfgraph import figures
 
-        o.write_figure(figures.match_figure(found), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.match_figure(found), path)
     if as_json:
         text.print_json(found.to_dict())
         return

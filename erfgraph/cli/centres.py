@@ -39,6 +39,8 @@ def centres_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     image: Annotated[
         str | None, typer.Option(help="Photo to draw on, stretched over the input.")
     ] = None,
@@ -51,6 +53,7 @@ def centres_command(
 
     o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     if image and path is None:
         raise InputError("--image: goes with a figure, -o")
     photo = None
@@ -65,10 +68,11 @@ def centres_command(
     if path:
         from erfgraph import figures
 
-        drawn = figures.centre_figure(
-            made, [grid.layer for grid in found], photo, object_size=sides
-        )
-        o.write_figure(drawn, path)
+        with o.on_paper(paper, columns):
+            drawn = figures.centre_figure(
+                made, [grid.layer for grid in found], photo, object_size=sides
+            )
+            o.write_figure(drawn, path)
     if as_json:
         rows = [
             {**grid.to_dict(), "object": list(sides), "hit_chance": chance}

@@ -111,6 +111,8 @@ def compare_command(
     ] = 1000,
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     save: Annotated[
         str | None, typer.Option(help="Data to write: .npz (both maps, curve) or .json (numbers).")
     ] = None,
@@ -128,6 +130,7 @@ def compare_command(
 
     _check_names(measure, against, scale, scalar, passthrough or ())
     figure_path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, figure_path)
     data_path = check_target(save, (".npz", ".json")) if save else None
     asked = _question(net, shape, channels, head, layer, unit, init, batchnorm, scalar)
     options: dict[str, Any] = {"samples": samples, "until": until, "images": images}
@@ -148,7 +151,8 @@ def compare_command(
     if figure_path:
         from erfgraph import figures
 
-        o.write_figure(figures.agreement_figure(found, scale=scale), figure_path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.agreement_figure(found, scale=scale), figure_path)
     if data_path and data_path.suffix.lower() == ".npz":
         save_arrays(data_path, found, document)
     elif data_path:

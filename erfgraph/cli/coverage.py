@@ -37,6 +37,8 @@ def coverage_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """Share of the image that each layer's centre unit sees, in theory and in effect.
 
@@ -52,6 +54,7 @@ def coverage_command(
     check_share("--cover", cover)
     check_share("--cover-effective", cover_effective)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     found = []
     for source in nets:
         net = o.network(source, shape, channels, head)
@@ -70,7 +73,8 @@ def coverage_command(
     if path:
         from erfgraph import figures
 
-        o.write_figure(figures.coverage_figure(found), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.coverage_figure(found), path)
     if as_json:
         documents = [one.to_dict() for one in found]
         text.print_json(documents[0] if len(documents) == 1 else documents)

@@ -29,6 +29,8 @@ def diagram_command(
     ] = True,
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """The architecture: layers and the maps between them, with field sizes; drawn with -o.
 
@@ -38,11 +40,13 @@ def diagram_command(
     from erfgraph.diagram import diagram
 
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     made = o.network(net, shape, channels, head)
     if path:
         from erfgraph import figures
 
-        o.write_figure(figures.architecture_figure(made, fold=fold), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.architecture_figure(made, fold=fold), path)
     found = diagram(made, fold=fold)
     if as_json:
         text.print_json(found.to_dict())

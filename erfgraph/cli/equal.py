@@ -38,6 +38,8 @@ def equal_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """Equal theoretical fields, different effective fields: several networks side by side.
 
@@ -48,6 +50,7 @@ def equal_command(
     o.check_measure(measure)
     o.check_rule(rule, threshold)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     if len(nets) < 2:
         raise InputError(f"NET: got {len(nets)} network, wanted two or more to compare")
     where = o.position_of(unit)
@@ -56,10 +59,11 @@ def equal_command(
     if path:
         from erfgraph import figures
 
-        drawn = figures.compare_figure(
-            [row.importance for row in found.rows], [row.erf for row in found.rows]
-        )
-        o.write_figure(drawn, path)
+        with o.on_paper(paper, columns):
+            drawn = figures.compare_figure(
+                [row.importance for row in found.rows], [row.erf for row in found.rows]
+            )
+            o.write_figure(drawn, path)
     if as_json:
         text.print_json(found.to_dict())
         return

@@ -45,12 +45,16 @@ def graph_command(
             help="Drawing (.png, .pdf, .svg, .pgf) or export (.graphml, .json) to write.",
         ),
     ] = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """The explicit graph: its size, drawn or exported (-o)."""
     o.check_measure(measure)
     if max_edges is not None and max_edges < 0:
         raise InputError(f"--max-edges: got {max_edges}, wanted 0 or more")
     path = check_target(output, o.FIGURES + EXPORTS) if output else None
+    drawing = path if path and path.suffix.lower() in o.FIGURES else None
+    o.check_paper(paper, columns, drawing)
     if source and (path is None or path.suffix.lower() not in EXPORTS):
         raise InputError("--from: goes with an export, -o with .graphml or .json")
     made = o.network(net, shape, channels, head)
@@ -58,11 +62,12 @@ def graph_command(
     size = eg.graph_size(made)
     if sys.stderr.isatty():
         print(f"{size.n_units} units, at most {size.n_edges} edges", file=sys.stderr)
-    if path and path.suffix.lower() in o.FIGURES:
+    if drawing:
         from erfgraph import figures
 
-        drawn = figures.graph_figure(made, layer, where, measure)
-        o.write_figure(drawn, path)
+        with o.on_paper(paper, columns):
+            drawn = figures.graph_figure(made, layer, where, measure)
+            o.write_figure(drawn, drawing)
     built = None
     if as_json or path is None or path.suffix.lower() in EXPORTS:
         built = eg.graph(made, max_edges)

@@ -39,6 +39,8 @@ def growth_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     scale: Annotated[str, typer.Option(help="Axes of the figure: linear or log.")] = "linear",
 ) -> None:
     """Theoretical and effective field of every layer along depth, and the law of the root.
@@ -51,6 +53,7 @@ def growth_command(
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     if form != "text" and law:
         raise InputError("--law: goes with --json, -o or the text table, not with --format")
     found = []
@@ -64,8 +67,9 @@ def growth_command(
     if path:
         from erfgraph import figures
 
-        drawn = figures.growth_figure(found, scale=scale, law=law, first=first)
-        o.write_figure(drawn, path)
+        with o.on_paper(paper, columns):
+            drawn = figures.growth_figure(found, scale=scale, law=law, first=first)
+            o.write_figure(drawn, path)
     if as_json:
         documents = [one.to_dict() for one in found]
         for document, fitted in zip(documents, laws, strict=False):

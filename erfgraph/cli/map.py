@@ -43,6 +43,8 @@ def map_command(
     ] = True,
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     save: Annotated[
         str | None, typer.Option(help="Data to write: .npz (arrays) or .json (numbers).")
     ] = None,
@@ -58,6 +60,7 @@ def map_command(
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
     figure_path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, figure_path)
     data_path = check_target(save, (".npz", ".json")) if save else None
     if data_path and len(nets) > 1:
         raise InputError(f"--save: takes one network, got {len(nets)}")
@@ -91,12 +94,13 @@ def map_command(
     if figure_path:
         from erfgraph import figures
 
-        drawn = (
-            figures.importance_figure(maps[0], fields[0], scale=scale)
-            if len(maps) == 1
-            else figures.compare_figure(maps, fields, scale=scale)
-        )
-        o.write_figure(drawn, figure_path)
+        with o.on_paper(paper, columns):
+            drawn = (
+                figures.importance_figure(maps[0], fields[0], scale=scale)
+                if len(maps) == 1
+                else figures.compare_figure(maps, fields, scale=scale)
+            )
+            o.write_figure(drawn, figure_path)
     if data_path and data_path.suffix.lower() == ".npz":
         maps[0].save(data_path)
     elif data_path:

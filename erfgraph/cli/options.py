@@ -95,6 +95,18 @@ Form = Annotated[
 Output = Annotated[
     str | None, typer.Option("-o", "--output", help="Figure to write: .png, .pdf, .svg or .pgf.")
 ]
+Paper = Annotated[
+    str | None,
+    typer.Option(
+        help="Make the figure as wide as the columns of a conference or journal: cvpr, eccv, "
+        "iccv, wacv, neurips, icml, iclr, aaai, acl, ieee, acm, nature, elsevier, lncs.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    int | None,
+    typer.Option(help="With --paper: columns that the figure spans.", show_default="1"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -158,6 +170,25 @@ def check_name(kind: str, name: str, known: Collection[str]) -> None:
 def network(text: str, shape: str | None, channels: int | None, head: bool) -> eg.Network:
     """The network that a command was given."""
     return eg.load(text, shape_of(shape), channels, head=head)
+
+
+def on_paper(paper: str | None, columns: int | None) -> Any:
+    """A context: figures made inside have the width and the letters of a paper."""
+    from erfgraph.figures import paper_style
+
+    return paper_style(paper, 1 if columns is None else columns)
+
+
+def check_paper(paper: str | None, columns: int | None, figure: Any) -> None:
+    """Refuse a --paper that there is not, and what does not go together."""
+    if paper is None and columns is not None:
+        raise InputError("--columns: goes with --paper")
+    if paper is None:
+        return
+    if figure is None:
+        raise InputError("--paper: goes with a figure, -o")
+    with on_paper(paper, columns):
+        pass
 
 
 def write_figure(figure: Any, path: Any) -> None:

@@ -39,6 +39,8 @@ def radial_command(
     form: o.Form = "text",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
     scale: Annotated[
         str, typer.Option(help="Importance in the figure: linear, log or both.")
     ] = "both",
@@ -55,6 +57,7 @@ def radial_command(
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     where = o.position_of(unit)
     found = []
     for source in nets:
@@ -65,7 +68,8 @@ def radial_command(
     if path:
         from erfgraph import figures
 
-        o.write_figure(figures.radial_figure(found, scale=scale), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(figures.radial_figure(found, scale=scale), path)
     if as_json:
         documents = [one.to_dict() for one in found]
         text.print_json(documents[0] if len(documents) == 1 else documents)

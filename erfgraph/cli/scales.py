@@ -49,6 +49,8 @@ def scales_command(
     ] = "spectrum",
     as_json: o.Json = False,
     output: o.Output = None,
+    paper: o.Paper = None,
+    columns: o.Columns = None,
 ) -> None:
     """Field sizes that a network's branches couple, and the share of paths behind each.
 
@@ -62,12 +64,14 @@ def scales_command(
     o.check_name("--figure", drawn, DRAWN)
     o.check_form(form)
     path = check_target(output, o.FIGURES) if output else None
+    o.check_paper(paper, columns, path)
     at = o.position_of(unit)
     kind = cast("By", by)
     made = [o.network(source, shape, channels, head) for source in nets]
     found = [eg.spectrum(net, layer, at, kind) for net in made]
     if path:
-        o.write_figure(DRAWN[drawn](made, found), path)
+        with o.on_paper(paper, columns):
+            o.write_figure(DRAWN[drawn](made, found), path)
     if as_json:
         documents = [_document(net, one) for net, one in zip(made, found, strict=True)]
         text.print_json(documents[0] if len(documents) == 1 else documents)

@@ -147,7 +147,7 @@ def _views(a: ImportanceMap, b: ImportanceMap) -> Any:
 
 
 def _draw(figure: AnyFigure | None, job: _Job, title: str | None) -> AnyFigure:
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     head = _heading(job, title, width - 0.3)
     foot = wrapped(_summary(job.found), width - 0.3, 7)
     legend = _legend_rows(job)

@@ -86,7 +86,7 @@ def architecture_figure(
 def _draw(figure: AnyFigure | None, found: Diagram, title: str | None) -> AnyFigure:
     name = title if title is not None else found.net.name or "network"
     given = None if figure is None else style.size_of(figure)
-    wide, tall = (WIDEST, TALLEST) if given is None else given
+    wide, tall = (style.page_width(None, WIDEST), TALLEST) if given is None else given
     fixed = 2 * PAD + END + 0.12 + layering.ABOVE  # and the texts, of two lines or so
     laid = _page(found, wide - 2 * PAD, tall - fixed - 3 * LINE)
     if laid.width * laid.height > LARGEST:
@@ -95,7 +95,7 @@ def _draw(figure: AnyFigure | None, found: Diagram, title: str | None) -> AnyFig
             f"{LARGEST:.0f} square inches; list it instead: erfgraph diagram, without -o"
         )
     # a narrow drawing still needs room for its text
-    width = max(laid.width + 2 * PAD, min(wide, NARROWEST))
+    width = style.page_width(figure, max(laid.width + 2 * PAD, min(wide, NARROWEST)))
     head = wrapped(name, width - 2 * PAD - 0.1, 9, bold=True) if name else []
     foot = _foot(found, width - 2 * PAD - 0.1)
     height = laid.height + fixed + LINE * (len(head) + len(foot))

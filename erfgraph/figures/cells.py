@@ -141,20 +141,19 @@ def _grid(
     w, h = single.image_sides((y1 - y0, x1 - x0), MAIN, MAIN)
     small = single.image_sides((cells.input_shape[0], cells.input_shape[1]), SMALL, SMALL)
     width = max(4.6, beside + w + columns * small[0])
-    width = width if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, width)
     head, foot = _texts(cells, picked, width - 0.3, title)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
     above = len(head) * LINE + PAD + 0.06
-    tall = max(h, lines * (small[1] + OVER))
+    wide = w + columns * small[0]
+    fit = min(1.0, max(0.1, (width - beside) / wide))
+    tall = max(fit * h, lines * (fit * small[1] + OVER))
     figure = page(figure, width, below + tall + above, (3.6, below + 1.5 + above))
     full, high = style.size_of(figure)
-    fit = min(
-        1.0,
-        (full - beside) / (w + columns * small[0]),
-        (high - below - above) / tall,
-    )
-    w, h, tall = w * fit, h * fit, tall * fit
-    small = (small[0] * fit, small[1] * fit - (1 - fit) * OVER)
+    room = high - below - above
+    fit = min(fit, room / h, (room - lines * OVER) / (lines * small[1]))
+    w, h, small = w * fit, h * fit, (small[0] * fit, small[1] * fit)
+    tall = max(h, lines * (small[1] + OVER))
     left = LEFT + (full - beside - w - columns * small[0]) / 2
     main = place(figure, left, below + (tall - h) / 2, w, h, label="cells")
     _canvas(main, cells, photo, view)
@@ -169,7 +168,9 @@ def _grid(
         axes = place(figure, *at, *small, label=f"cell {wording.position(cell.unit)}")
         _canvas(axes, cells, photo, inside)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
-        axes.set_title(wording.position(cell.unit), pad=2, fontsize=7, color=colour)
+        axes.set_title(
+            wording.position(cell.unit), pad=2, fontsize=7 * style.letters(), color=colour
+        )
         _boxes(axes, cell, colour, cell.trf, filled=True)
         _centre(axes, cell, colour, 4)
     _frame(figure, head, foot, title)
@@ -285,7 +286,7 @@ def _rows(
     figure: AnyFigure | None, cells: Cells, picked: list[Cell], title: str | None
 ) -> AnyFigure:
     """Below each other, a line per cell: theoretical box thin, effective box thick."""
-    width = 5.4 if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, 5.4)
     head, foot = _texts(cells, picked, width - 0.3, title)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
     above = len(head) * LINE + PAD + 0.06

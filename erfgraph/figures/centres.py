@@ -135,14 +135,15 @@ def _images(
     photo: np.ndarray | None,
     title: str,
 ) -> AnyFigure:
-    n_rows = math.ceil(len(grids) / PER_ROW)
+    most = style.per_row(PER_ROW, LEFT + RIGHT - BETWEEN, BETWEEN + NARROW)
+    n_rows = math.ceil(len(grids) / most)
     columns = math.ceil(len(grids) / n_rows)
     view = _view(grids)
     extent = (view[0][1] - view[0][0], view[1][1] - view[1][0])
     around = LEFT + RIGHT + (columns - 1) * BETWEEN
     room = _fitted(extent, SIDE, SIDE)[0]
     width = max(3.2, around + columns * max(room, NARROW))
-    width = width if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, width)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
     titles = [
         _lines(g, c, sides, (width - around) / columns + BETWEEN)
@@ -150,7 +151,7 @@ def _images(
     ]
     over = max(map(len, titles)) * LINE + 0.1
     fixed = 2 * PAD + len(head) * LINE + n_rows * (over + XLABEL)
-    tall = _fitted(extent, SIDE, SIDE)[1]
+    tall = _fitted(extent, max(0.6, min(SIDE, (width - around) / columns)), SIDE)[1]
     figure = page(
         figure, width, fixed + n_rows * tall, (around + columns * 0.6, fixed + n_rows * 0.6)
     )
@@ -261,7 +262,7 @@ def _strips(
     title: str,
 ) -> AnyFigure:
     """Grids of one axis, a line each, the input's extent as a bar behind each."""
-    width = 6.4 if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, 6.4)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
     texts = [", ".join(_lines(g, c, sides, width)) for g, c in zip(grids, chances, strict=True)]
     fixed = 2 * PAD + len(head) * LINE + XLABEL
@@ -280,7 +281,7 @@ def _strips(
         axes.add_patch(Rectangle((-0.5, i - 0.14), n, 0.28, fc=GROUND, ec="#777777", lw=0.6))
         points = np.stack([np.full(grid.shape, float(i)), grid.axes[0]], axis=-1)
         _dots(axes, points, grid.spacing[0], pixel)
-        axes.text(low, i - 0.2, text, ha="left", va="bottom", fontsize=7)
+        axes.text(low, i - 0.2, text, ha="left", va="bottom", fontsize=7 * style.letters())
         if sides:
             start = (n - sides[0]) // 2 - 0.5
             box = Rectangle((start, i - 0.14), sides[0], 0.28, fill=False, ec=style.DARK, lw=1.1)

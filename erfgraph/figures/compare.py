@@ -24,6 +24,8 @@ BETWEEN = 0.5
 LEFT, RIGHT, GAP = 0.72, 0.12, 0.1
 BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.46, 0.26, 0.1
+AROUND = LEFT + 2 * GAP + BAR + BAR_TEXT + RIGHT
+NARROW = 1.2  # the least width of an image, where a paper is narrow
 
 
 def compare_figure(
@@ -114,26 +116,38 @@ def _rows(
             )
             for shown in found:
                 shown[i] = shown[i].with_view(union)
-    titles = [_title(imp, erf, imps) for imp, erf in zip(imps, erfs, strict=True)]
-    if len(found[0]) == 3:
+    three = len(found[0]) == 3
+    most = 3 if three else style.per_row(PER_ROW, AROUND - BETWEEN, BETWEEN + NARROW)
+    per_row = 3 if three else math.ceil(len(found) / math.ceil(len(found) / most))
+    room = _side(style.page_width(None, math.inf), per_row)
+    room += 0.4 if room == SIDE else 0.0  # narrow images stand closer than their titles are long
+    titles = [_title(imp, erf, imps, room) for imp, erf in zip(imps, erfs, strict=True)]
+    if three:
         return [
             [([*lines, p.title] if i == 1 else [p.title], p) for i, p in enumerate(shown)]
             for lines, shown in zip(titles, found, strict=True)
         ]
     cells = [(lines, shown[0]) for lines, shown in zip(titles, found, strict=True)]
-    per_row = math.ceil(len(cells) / math.ceil(len(cells) / PER_ROW))
     return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
 
 
-def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap]) -> list[str]:
-    room = SIDE + 0.4
+def _side(width: float, columns: int) -> float:
+    """Longer side of an image where so many stand beside each other."""
+    room = (width - AROUND - (columns - 1) * BETWEEN) / columns
+    return max(single.SHORT, min(SIDE, room))
+
+
+def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap], room: float) -> list[str]:
     lines = wrapped(imp.network or "network", room, 8)
     if len({(i.layer, i.unit, wording.counted(i)) for i in imps}) > 1:
         lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, 7)
     if len({wording.counted(i) for i in imps}) > 1:
         lines += wrapped(wording.counted(imp), room, 7)
     share = wording.percent(erf.share_of_trf)
-    return [*lines, f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF"]
+    return [
+        *lines,
+        *wrapped(f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF", room, 7),
+    ]
 
 
 def _draw(
@@ -146,18 +160,19 @@ def _draw(
     title: str | None,
 ) -> AnyFigure:
     columns = max(len(row) for row in rows)
-    around = LEFT + (columns - 1) * BETWEEN + 2 * GAP + BAR + BAR_TEXT + RIGHT
-    width = around + columns * SIDE if figure is None else style.size_of(figure)[0]
+    around = AROUND + (columns - 1) * BETWEEN
+    width = style.page_width(figure, around + columns * SIDE)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
     foot = _foot(imps, erfs, width - 0.3)
-    tall = [_height(row, SIDE) for row in rows]
+    usual = _side(width, columns)
+    tall = [_height(row, usual) for row in rows]
     over = [max(len(lines) for lines, _ in row) * LINE + 0.08 for row in rows]
     fixed = PAD + len(foot) * LINE + LEGEND + sum(over) + len(rows) * XLABEL
     fixed += PAD + len(head) * LINE
     smallest = (around + columns * single.SHORT, fixed + len(rows) * single.SHORT)
     figure = page(figure, width, fixed + sum(tall), smallest)
     full, high = style.size_of(figure)
-    side = min((full - around) / columns, SIDE * (high - fixed) / sum(tall))
+    side = min((full - around) / columns, usual * (high - fixed) / sum(tall))
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     top = high - PAD - len(head) * LINE
     first, image = top, None

@@ -77,7 +77,7 @@ def coverage_figure(
 
 
 def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) -> AnyFigure:
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     room = width - 0.3
     over = wrapped(title, room, 9, bold=True) if title else []
     heads = [wrapped(_heading(c), room, 8, bold=True) for c in found]
@@ -88,7 +88,7 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
     below = [drop + FOOT + len(foot) * LINE + 0.06 for drop, foot in zip(drops, feet, strict=True)]
     fixed = 2 * PAD + len(over) * LINE + LEGEND + sum(above) + sum(below)
     fixed += (len(found) - 1) * BETWEEN
-    figure = page(figure, width, fixed + len(found) * HEIGHT, (3.4, fixed + len(found) * 0.7))
+    figure = page(figure, width, fixed + len(found) * HEIGHT, (3.2, fixed + len(found) * 0.7))
     full, high = style.size_of(figure)
     height = (high - fixed) / len(found)
     write_lines(figure, over, high - PAD, 9, fontweight="bold")
@@ -99,7 +99,9 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
         axes = place(figure, LEFT, top, full - LEFT - RIGHT, height, label=coverage.network or "")
         draw_coverage(axes, coverage)
         axes.set_xticks([at for at, _ in labels[i]], [text for _, text in labels[i]])
-        axes.tick_params(axis="x", labelrotation=90, labelsize=LABEL, length=2, pad=2)
+        axes.tick_params(
+            axis="x", labelrotation=90, labelsize=LABEL * style.letters(), length=2, pad=2
+        )
         top -= below[i]
         write_lines(figure, feet[i], top + 0.04 + len(feet[i]) * LINE, 7, color="#333333")
         top -= BETWEEN

@@ -6,6 +6,7 @@ nothing is cut off and numbers have room.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -20,9 +21,9 @@ from scipy.spatial import cKDTree
 
 from erfgraph.errors import SizeError
 from erfgraph.explicit import graph, graph_size
-from erfgraph.figures import style, wording
+from erfgraph.figures import graph_words, style
 from erfgraph.figures.placing import Drawn, edge_lines, place_graph
-from erfgraph.figures.style import LINE, place, wrapped, write_lines
+from erfgraph.figures.style import LINE, page, place, write_lines
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import FeatureMap, Network
 from erfgraph.sweeps import importances
@@ -107,41 +108,10 @@ def _labels(
             texts += [""] * n
             shades.append(np.zeros(n))
             continue
-        texts += [_short(v, imp.log10_scale) for v in imp.values.ravel().tolist()]
+        texts += [graph_words.short(v, imp.log10_scale) for v in imp.values.ravel().tolist()]
         shades.append(imp.relative.ravel())
     kept = [text if inside else "" for text, inside in zip(texts, drawn.cone, strict=True)]
     return kept, np.concatenate(shades)
-
-
-def _short(value: float, log10_scale: float) -> str:
-    if isinstance(value, int) and value < 100_000:
-        return str(value)
-    return wording.number(value, log10_scale)
-
-
-def _heading(rated: Mapping[str, ImportanceMap], width: float) -> tuple[list[str], list[str]]:
-    imp = next(iter(rated.values()))
-    paths = imp.measure == "paths"
-    counted = f"{wording.counted(imp)} {'from it ' if paths else ''}to"
-    if imp.measure == "edges":
-        counted = "edges on its paths to"
-    text = f"number in a unit: {counted} unit {wording.position(imp.unit)} of {imp.layer}"
-    name = wrapped(imp.network or "network", width, 9, bold=True)
-    return name, wrapped(text, width, 7.5)
-
-
-def _foot(drawn: Drawn, written: bool, width: float) -> list[str]:
-    n = len(drawn.points)
-    inside = int(drawn.cone.sum())
-    text = (
-        f"{n:,} units, {inside:,} of them on a path; {len(drawn.sources):,} edges, all upwards, "
-        f"{int(drawn.in_cone.sum()):,} on a path (dark)"
-    )
-    if drawn.counts.max(initial=1) > 1:
-        text += "; line width: multiplicity"
-    if not written:
-        text += "; numbers left out, there is no room for them"
-    return wrapped(text, width, 7)
 
 
 def _page(
@@ -152,20 +122,31 @@ def _page(
     written: bool,
 ) -> tuple[Figure, float, float]:
     """A page around a drawing of that size; its lower left corner, in inches."""
-    names = [_plane_name(m) for m in net.maps]
-    left = PAD + 0.078 * max(map(len, names)) + 0.15
-    width = max(left + box[0] + PAD, 4.2)
-    name, what = _heading(rated, width - 0.3)
-    foot = _foot(drawn, written, width - 0.3)
+    left = _beside(net)
+    least = left + box[0] + PAD
+    width = style.page_width(None, max(least, 4.2))
+    name, what = graph_words.heading(rated, width - 0.3)
+    foot = graph_words.foot(drawn, written, width - 0.3)
     below = PAD + len(foot) * LINE + 0.12
     head = (len(name) + len(what)) * LINE
-    figure = Figure(figsize=(width, below + box[1] + 0.15 + head + PAD))
-    high = figure.get_figheight()
+    high = below + box[1] + 0.15 + head + PAD
+    figure: Any = page(None, width, high, (least, high))
     write_lines(figure, name, high - PAD, 9, fontweight="bold")
     write_lines(figure, what, high - PAD - len(name) * LINE, 7.5)
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
     figure.set_label(" ".join(name + what))
     return figure, left + (width - PAD - left - box[0]) / 2, below
+
+
+def _beside(net: Network) -> float:
+    """Inches that the names of the maps take at the left."""
+    return PAD + 0.078 * style.letters() * max(len(_plane_name(m)) for m in net.maps) + 0.15
+
+
+def _largest(net: Network) -> tuple[float, float]:
+    """The largest drawing, in inches: at most what the paper leaves of its width."""
+    most = style.page_width(None, math.inf) - _beside(net) - PAD - 0.35
+    return max(0.5, min(LARGEST_PAGE[0], most)), LARGEST_PAGE[1]
 
 
 def _plane_name(m: FeatureMap) -> str:
@@ -179,7 +160,15 @@ def _name_planes(
     width, high = figure.get_size_inches()
     for m, height in zip(net.maps, heights, strict=True):
         x, y = (left - 0.12) / width, (bottom + height) / high
-        figure.text(x, y, _plane_name(m), ha="right", va="center", fontsize=7.5, color=style.DARK)
+        figure.text(
+            x,
+            y,
+            _plane_name(m),
+            ha="right",
+            va="center",
+            fontsize=7.5 * style.letters(),
+            color=style.DARK,
+        )
 
 
 def _font(labels: list[str], room: float) -> float:
@@ -259,7 +248,7 @@ def _flat(
     nearest = min(_nearest(x[drawn.points[:, 2] == m.index][:, None]) for m in net.maps)
     span = float(np.ptp(x))
     bow = 1.0 * nearest if drawn.skips.any() else 0.0
-    unit = min(_wish(labels) / 72 / nearest, LARGEST_PAGE[0] / (span + 1))
+    unit = min(_wish(labels) / 72 / nearest, _largest(net)[0] / (span + 1))
     gap = float(np.clip(LARGEST_PAGE[1] / len(net.maps), 0.35, 0.95))
     diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
     edge = diameter / 144 + 0.04  # half a node, in inches
@@ -332,7 +321,7 @@ def _space(
     screen = points @ _view().T
     size = np.ptp(screen, axis=0)
     nearest = _nearest(screen)
-    unit = min(_wish(labels) / 72 / nearest, *(np.array(LARGEST_PAGE) / (size + 1)))
+    unit = min(_wish(labels) / 72 / nearest, *(np.array(_largest(net)) / (size + 1)))
     diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
     edge = diameter / 144 + 0.04
     bow = 1.0 if drawn.skips.any() else 0.0

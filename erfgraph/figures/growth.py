@@ -94,11 +94,11 @@ def _draw(
     scale: str,
     title: str | None,
 ) -> AnyFigure:
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     text = _heading(found) if title is None else title
     heads = wrapped(text, width - 0.3, 8, bold=True) if text else []
     handles = _handles(found, laws, width)
-    legend = len(handles) * 0.13 + 0.02
+    legend = len(handles) * 0.13 * style.letters() + 0.02
     fixed = 2 * PAD + len(heads) * LINE + 0.06 + XLABEL + legend
     figure = page(figure, width, fixed + HEIGHT, (2.6, fixed + 0.9))
     full, high = style.size_of(figure)
@@ -112,7 +112,7 @@ def _draw(
         loc="lower left",
         bbox_to_anchor=(LEFT / full, PAD / 2 / high),
         ncols=1,
-        fontsize=7,
+        fontsize=7 * style.letters(),
         handlelength=2.6,
         labelspacing=0.25,
         borderaxespad=0,
@@ -205,7 +205,7 @@ def _marked(rows: Sequence[GrowthRow], scale: str) -> list[GrowthRow]:
 
 
 def _handles(found: list[Growth], laws: list[PowerLaw | None], width: float) -> list[Any]:
-    longest = int((width - LEFT - RIGHT - 0.4) * 72 / (0.56 * 7))
+    longest = int((width - LEFT - RIGHT - 0.4) * 72 / (0.56 * 7 * style.letters()))
     made: list[Any] = []
     for i, (growth, fit) in enumerate(zip(found, laws, strict=True)):
         law = f": p = {fit.exponent:.3f} ± {fit.standard_error:.3f}" if fit else ": ERF"

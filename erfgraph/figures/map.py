@@ -24,6 +24,7 @@ SIDE = 0.66  # thickness of the side panels
 BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.45, 0.27, 0.1
 LONG, SHORT = 3.4, 0.7  # sides of the image
+USUAL, ROOMY = 5.4, 4.0  # width of a page, and from where on it has room for side panels
 
 
 def importance_figure(
@@ -36,14 +37,15 @@ def importance_figure(
     vmax: float | None = None,
     floor: float | None = None,
     view: str = "auto",
+    marginals: bool | None = None,
     figure: AnyFigure | None = None,
     axes: Axes | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw an importance map with its theoretical and effective receptive fields.
 
-    Two axes: an image with the sums of columns and rows beside it. One axis: bars. Three
-    axes: the three planes through the peak.
+    Two axes: an image, and where there is room the sums of columns and rows beside it. One
+    axis: bars. Three axes: the three planes through the peak.
 
     Parameters
     ----------
@@ -62,6 +64,9 @@ def importance_figure(
     view : {"auto", "field", "input"}, optional
         Show the theoretical field's surroundings, the whole input, or the former only where
         the field is less than half as long as the input on every axis.
+    marginals : bool, optional
+        Draw the sums of columns and rows beside the image of two axes; default where the page
+        is at least four inches wide.
     figure : Figure or SubFigure, optional
         An empty one to fill.
     axes : Axes, optional
@@ -97,7 +102,7 @@ def importance_figure(
             return profile.profile_figure([imp], [erf], chosen, view, figure, title)
         shown = panels_of.panels(imp, erf, view)
         made = _planes if len(shown) == 3 else _image
-        return _whole(made(figure, imp, erf, shown, chosen, cmap, title))
+        return _whole(made(figure, imp, erf, shown, chosen, cmap, title, marginals))
 
 
 def _whole(figure: AnyFigure) -> Figure:
@@ -152,28 +157,31 @@ def _image(
     scale: Scale,
     cmap: Any,
     title: str | None,
+    marginals: bool | None,
 ) -> AnyFigure:
     """Image, side panels above and to the right, colour bar, legend, text."""
     (panel,) = shown
-    beside = LEFT + GAP + SIDE + 2 * GAP + BAR + BAR_TEXT + RIGHT
+    if marginals is None:
+        marginals = style.page_width(figure, USUAL) >= ROOMY
+    side = GAP + SIDE if marginals else 0.0
+    beside = LEFT + side + GAP + (GAP if marginals else 0) + BAR + BAR_TEXT + RIGHT
     w, h = image_sides(panel.sides, LONG, LONG)
-    width = max(5.4, beside + w) if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, max(USUAL, beside + w))
+    w, h = image_sides(panel.sides, max(SHORT, min(LONG, width - beside)), LONG)
     head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
-    above = GAP + SIDE + GAP + len(head) * LINE + PAD
+    above = side + GAP + len(head) * LINE + PAD
     figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
     w, h = image_sides(panel.sides, min(LONG, full - beside), high - below - above)
     left = LEFT + (full - beside - w) / 2
     main = place(figure, left, below, w, h)
     image = draw_panel(main, panel, scale, cmap)
-    _side_panels(
-        imp,
-        panel,
-        place(figure, left, below + h + GAP, w, SIDE, sharex=main),
-        place(figure, left + w + GAP, below, SIDE, h, sharey=main),
-    )
-    bar = place(figure, left + w + GAP + SIDE + 2 * GAP, below, BAR, h)
+    if marginals:
+        top = place(figure, left, below + h + GAP, w, SIDE, sharex=main)
+        right = place(figure, left + w + GAP, below, SIDE, h, sharey=main)
+        _side_panels(imp, panel, top, right)
+    bar = place(figure, left + beside - LEFT - RIGHT - BAR - BAR_TEXT + w, below, BAR, h)
     colour_bar(figure, image, bar, scale, imp)
     legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE)
     _frame(figure, imp, head, foot, title)
@@ -239,8 +247,8 @@ def _side_panels(imp: ImportanceMap, panel: Panel, top: Axes, right: Axes) -> No
         lengths.set_major_locator(MaxNLocator(2, prune="lower"))
         lengths.set_major_formatter(percent)
         axes.spines[["top", "right"]].set_visible(False)
-    top.set_ylabel("share per\ncolumn", fontsize=7)
-    right.set_xlabel("share per row", fontsize=7)
+    top.set_ylabel("share per\ncolumn", fontsize=7 * style.letters())
+    right.set_xlabel("share per row", fontsize=7 * style.letters())
 
 
 def _planes(
@@ -251,12 +259,14 @@ def _planes(
     scale: Scale,
     cmap: Any,
     title: str | None,
+    marginals: bool | None,
 ) -> AnyFigure:
     """Three planes through the peak beside each other."""
     side = 1.75
     between = 0.62
     around = LEFT + 2 * between + GAP + BAR + BAR_TEXT + RIGHT
-    width = around + 3 * side if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, around + 3 * side)
+    side = max(SHORT, min(side, (width - around) / 3))
     head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
     above = LINE + GAP + len(head) * LINE + PAD

@@ -76,7 +76,7 @@ def match_figure(
 def _draw(figure: AnyFigure | None, match: ObjectMatch, title: str | None) -> AnyFigure:
     shown = _shown(match)
     levels = len(match.levels) * LEVEL + 0.1
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     head = wrapped(title if title is not None else match.network or "network", width, 9, bold=True)
     foot = _foot(match, width - 0.3)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
@@ -188,14 +188,14 @@ def _histogram(
         transform=axes.transAxes,
         ha="right",
         va="center",
-        fontsize=7.5,
+        fontsize=7.5 * style.letters(),
         parse_math=False,  # names come from files
     )
     left = 1 - covered.mean()
     text = f"{len(sides):,}\n{wording.percent(float(left))}\nuncovered"
     axes.text(
-        1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center", fontsize=6.5,
-        color="#333333",
+        1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center",
+        fontsize=6.5 * style.letters(), color="#333333",
     )  # fmt: skip
 
 

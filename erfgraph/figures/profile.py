@@ -55,10 +55,10 @@ def draw_profile(
     box = imp.trf.bbox
     for end in box[0] if box else ():
         axes.axvline(end - 0.5, color=style.DARK, lw=1.0, ls=style.TRF_DASHES, clip_on=False)
+    axes.set_xlim(view[0] - 0.5, view[1] - 0.5)
     labelled = few and _label_bars(axes, imp, positions, filled)
     room = (scale.vmax - bottom) * (0.14 if labelled else 0.05)
     axes.set_ylim(bottom, scale.vmax + room)
-    axes.set_xlim(view[0] - 0.5, view[1] - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(wording.axis_label(0, imp))
@@ -72,7 +72,12 @@ def _label_bars(
     values = imp.counts.array()
     if not imp.exact or not imp.peak.value or imp.peak.value > LARGEST_ON_A_BAR:
         return False
-    size = 7.5 if imp.peak.value < 1000 else 6.0
+    room = axes.get_window_extent().width / axes.figure.dpi * 72 / np.ptp(axes.get_xlim())
+    longest = 0.7 * len(str(imp.peak.value)) * style.letters()  # bold, over the font size
+    fitting = [size for size in (7.5, 6.0, 5.0) if longest * size <= room]
+    if not fitting:
+        return False
+    size = fitting[0]
     for x, height, value in zip(positions, heights, values, strict=True):
         if value:
             best = bool(value == imp.peak.value)
@@ -83,7 +88,7 @@ def _label_bars(
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
-                fontsize=size,
+                fontsize=size * style.letters(),
                 fontweight="bold" if best else "normal",
             )
     return True
@@ -102,7 +107,7 @@ def profile_figure(
     views = [view_of(imp, view)[0] for imp in imps]
     if len({imp.shape for imp in imps}) == 1:
         views = [(min(a for a, _ in views), max(b for _, b in views))] * len(views)
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     heads = [
         wrapped(text, width - 0.3, 9, bold=True)
         for text in titles or [title if title is not None else wording.heading(imps[0])[0]]

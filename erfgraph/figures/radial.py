@@ -97,7 +97,7 @@ def _checked(profiles: Any) -> list[Radial]:
 def _draw(
     figure: AnyFigure | None, found: list[Radial], scales: tuple[str, ...], title: str | None
 ) -> AnyFigure:
-    width = len(scales) * WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, len(scales) * WIDTH)
     columns = max(1, min(len(scales), int(width / NARROWEST)))
     rows = len(scales) // columns
     text = _heading(found) if title is None else title
@@ -128,7 +128,7 @@ def _draw(
             loc="upper left",
             bbox_to_anchor=((i * each + LEFT) / full, (PAD / 2 + legend) / high),
             ncols=1,
-            fontsize=7,
+            fontsize=7 * style.letters(),
             handlelength=2.6,
             labelspacing=0.25,
             borderaxespad=0,

@@ -79,13 +79,13 @@ def scale_figure(
 
 
 def _draw(figure: AnyFigure | None, found: list[Spectrum], title: str | None) -> AnyFigure:
-    width = WIDTH if figure is None else style.size_of(figure)[0]
+    width = style.page_width(figure, WIDTH)
     text = title if title is not None else _heading(found)
     head = wrapped(text, width - 0.3, 9, bold=True) if text else []
     feet = [line for s in found for line in wrapped(_summary(s), width - 0.3, 7)]
     legend = LEGEND * math.ceil(_handles(found) / 3)
     fixed = 2 * PAD + len(head) * LINE + 0.18 + BETWEEN + XLABEL + legend + len(feet) * LINE
-    figure = page(figure, width, fixed + 2 * HEIGHT, (3.4, fixed + 1.4))
+    figure = page(figure, width, fixed + 2 * HEIGHT, (3.2, fixed + 1.4))
     full, high = style.size_of(figure)
     height = (high - fixed) / 2
     write_lines(figure, head, high - PAD, 9, fontweight="bold")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -12,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from erfgraph.errors import InputError, unknown_name
+from erfgraph.figures.papers import paper_of
 
 AnyFigure = Figure | SubFigure
 
@@ -48,22 +52,86 @@ MOST_LINES = 3  # of one text: a network's notation may be long
 LINE = 0.165  # inches from one line of text to the next
 
 
-def paper_style() -> AbstractContextManager[None]:
-    """The settings of the figures, as a context for figures of your own.
+@dataclass(frozen=True)
+class _Page:
+    """The page that figures are made for: its width in inches, the size of its letters."""
 
-    Returns
-    -------
-    context manager
-        Inside it matplotlib's settings are those of erfgraph's figures.
+    width: float | None = None
+    letters: float = 1.0
+
+
+_FREE = _Page()
+_page: ContextVar[_Page] = ContextVar("page", default=_FREE)
+
+
+@contextlib.contextmanager
+def paper_style(paper: str | None = None, columns: int = 1) -> Iterator[None]:
+    """The settings of the figures, as a context; for a paper, figures of its width.
+
+    Parameters
+    ----------
+    paper : str, optional
+        A conference or journal: ``"aaai"``, ``"acl"``, ``"acm"``, ``"cvpr"`` (also ``"iccv"``,
+        ``"wacv"``), ``"eccv"`` (also ``"lncs"``), ``"elsevier"``, ``"iclr"``, ``"icml"``,
+        ``"ieee"``, ``"nature"``, ``"neurips"``. The figures of this package that are made
+        inside are as wide as its columns, with letters as it wants them, and so are new
+        figures of your own. Default: inside another such context its paper; else each figure
+        as wide as suits it.
+    columns : int, optional
+        How many columns a figure spans.
+
+    Yields
+    ------
+    None
+        Inside, matplotlib's settings are those of erfgraph's figures.
+
+    Raises
+    ------
+    NameLookupError
+        If the paper is unknown.
+    InputError
+        If it has not so many columns.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> with paper_style():
-    ...     matplotlib.rcParams["pdf.fonttype"]
-    42
+    >>> import erfgraph as eg
+    >>> from erfgraph.figures import importance_figure
+    >>> imp = eg.importance(eg.load("resnet18"))
+    >>> with paper_style("cvpr", columns=1):
+    ...     figure = importance_figure(imp)
+    >>> print(figure.get_figwidth())
+    3.25
     """
-    return matplotlib.rc_context(RC)
+    chosen = _page.get() if paper is None else _Page(*paper_of(paper, columns))
+    settings = dict(RC)
+    for key in (k for k in RC if k.endswith("size")):
+        settings[key] = RC[key] * chosen.letters
+    if chosen.width is not None:
+        settings["figure.figsize"] = (chosen.width, chosen.width / 1.618)
+    token = _page.set(chosen)
+    try:
+        with matplotlib.rc_context(settings):
+            yield
+    finally:
+        _page.reset(token)
+
+
+def letters() -> float:
+    """Size of letters on the page, over that of the figures elsewhere."""
+    return _page.get().letters
+
+
+def page_width(figure: AnyFigure | None, usual: float) -> float:
+    """Width in inches of a figure that is given, else of the paper's columns, else the usual."""
+    if isinstance(figure, Figure | SubFigure):
+        return size_of(figure)[0]
+    return _page.get().width or usual
+
+
+def per_row(most: int, around: float, each: float, figure: AnyFigure | None = None) -> int:
+    """How many panels of a width fit beside each other; `most` where the page is free."""
+    width = page_width(figure, float("inf"))
+    return most if width == float("inf") else max(1, min(most, int((width - around) / each)))
 
 
 def outlined(colour: str = "black", width: float = 2.0) -> list[Any]:
@@ -100,9 +168,15 @@ def page(
     Raises
     ------
     InputError
-        If what is given is no figure, or smaller than `smallest` (inches).
+        If what is given is no figure, or smaller than `smallest` (inches), or the paper's
+        columns are narrower.
     """
     if figure is None:
+        if _page.get().width is not None and width < smallest[0] - 1e-9:
+            raise InputError(
+                f"columns: got a width of {width:.2f} inches, wanted at least {smallest[0]:.2f} "
+                "for this figure: take more columns"
+            )
         return Figure(figsize=(width, height))
     if not isinstance(figure, Figure | SubFigure):
         raise InputError(f"figure: got {figure!r}, wanted a matplotlib Figure")
@@ -124,11 +198,10 @@ def place(
 
 
 def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
-    """Text in at most three lines that fit a width in inches, for a font size in points."""
-    columns = max(12, int(width * 72 / ((0.7 if bold else 0.58) * size)))
-    lines = textwrap.wrap(
-        text, columns, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
-    )
+    """Text in at most three lines, on a paper six, that fit a width; font size in points."""
+    columns = max(12, int(width * 72 / ((0.7 if bold else 0.58) * size * letters())))
+    most = MOST_LINES if _page.get().width is None else 2 * MOST_LINES
+    lines = textwrap.wrap(text, columns, break_on_hyphens=False, max_lines=most, placeholder=" …")
     return lines or [""]
 
 
@@ -139,4 +212,4 @@ def write_lines(
     _, high = size_of(figure)
     for i, line in enumerate(lines):
         y = (top - i * LINE) / high
-        figure.text(0.5, y, line, ha="center", va="top", fontsize=size, **options)
+        figure.text(0.5, y, line, ha="center", va="top", fontsize=size * letters(), **options)

@@ -12,7 +12,7 @@ import numpy as np
 
 from erfgraph import shape as measures
 from erfgraph.counts import exact_fraction
-from erfgraph.display import Pictured
+from erfgraph.display import Pictured, Shown
 from erfgraph.errors import ThresholdError, unknown_name
 from erfgraph.shape import Box, bounding_box
 
@@ -43,7 +43,7 @@ class UnitSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Field(UnitSet):
+class Field(UnitSet, Shown):
     """A theoretical receptive field: the units with a path."""
 
     @property

@@ -216,6 +216,15 @@ def _erf(field: eg.ERF) -> str:
     return _beside(field, _numbers(rows, "effective receptive field"))
 
 
+def _theoretical(field: Any) -> str:
+    rows = {
+        "area": _many(field.area, "unit"),
+        "size": _size(field.size),
+        "box": text.box(field.bbox),
+    }
+    return _numbers(rows, "theoretical receptive field")
+
+
 def _comparison(found: eg.Comparison) -> str:
     from erfgraph.cli import compare
 
@@ -241,6 +250,15 @@ def _coverage(found: eg.Coverage) -> str:
 
     table = _folded(coverage.COLUMNS, found.rows, coverage.cells)
     return table + _lines(coverage.summary(found))
+
+
+def _input_range(found: Any) -> str:
+    rows = {
+        "no layer is unproductive from": _per_axis(found.productive),
+        "no layer is critical from": _per_axis(found.uncritical),
+        "no unit sees the whole above": _per_axis(found.covered),
+    }
+    return _numbers(rows, "input sizes")
 
 
 def _spectrum(found: eg.Spectrum) -> str:
@@ -348,12 +366,14 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "Description": _network,
     "ERF": _erf,
     "FeatureMap": _feature_map,
+    "Field": _theoretical,
     "FieldComparison": _equal,
     "Graph": _graph,
     "Gridding": _gridding,
     "Growth": _growth,
     "Halo": _halo,
     "ImportanceMap": _map,
+    "InputRange": _input_range,
     "Maps": _maps,
     "ObjectMatch": _match,
     "Radial": _radial,

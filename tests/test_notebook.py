@@ -85,6 +85,8 @@ def nouns(net: eg.Network) -> dict[str, object]:
         "FeatureMap": net.output,
         "ImportanceMap": imp,
         "ERF": imp.erf(),
+        "Field": imp.trf,
+        "InputRange": eg.input_range(net),
         "Maps": eg.importances(net),
         "Graph": eg.graph(net),
         "ReceptiveField": eg.receptive_field(net),

@@ -60,8 +60,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "erfgraph cells resnet50 --image photo.jpg -o cells.png  # on a photo",
     ),
     "match": (
-        "erfgraph match vgg16 --coco boxes.json --level conv10 --level conv13",
-        "erfgraph match vgg16 --coco boxes.json --level conv13 --anchors 64,128,256",
+        "erfgraph match resnet50 --coco boxes.json --level layer3 --level layer4",
+        "erfgraph match resnet50 --coco boxes.json --level layer4 --anchors 128,256",
     ),
     "verify": (
         "erfgraph verify --quick  # all that needs no PyTorch, in seconds",

@@ -80,7 +80,7 @@ class LayerCoverage:
 
 
 @dataclass(frozen=True, slots=True)
-class InputRange:
+class InputRange(Shown):
     """Which input sizes suit a network, per axis; None where every layer reads everything.
 
     Attributes

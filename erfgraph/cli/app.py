@@ -30,6 +30,9 @@ Examples:
     erfgraph graph "conv3*5" --measure edges -o graph.pdf
 
     erfgraph zoo                           the architectures by name
+
+The help of a command (erfgraph map --help) ends with examples of it; the
+feature maps of a network and their names are listed by erfgraph table.
 """
 
 COMMANDS = {

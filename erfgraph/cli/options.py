@@ -41,7 +41,11 @@ Input = Annotated[
 Channels = Annotated[int | None, typer.Option(help="Channels of the input.", show_default=False)]
 Head = Annotated[bool, typer.Option("--head", help="Add pooling and classifier (zoo names).")]
 Layer = Annotated[
-    str | None, typer.Option(help="Feature map of the unit; default the last.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Feature map of the unit, by a name that `erfgraph table` lists; default the last.",
+        show_default=False,
+    ),
 ]
 Unit = Annotated[
     str | None,
@@ -87,7 +91,11 @@ CountChannels = Annotated[
 Rule = Annotated[str, typer.Option(help="What makes the ERF: peak, mass, square or count.")]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Threshold of the rule; default 0.0455 of the peak.", show_default=False),
+    typer.Option(
+        help="Threshold of the rule; default 0.0455 for peak, 0.9545 for mass and square, 0 for "
+        "count.",
+        show_default=False,
+    ),
 ]
 Form = Annotated[
     str, typer.Option("--format", help="How it is printed: text, markdown, csv or latex.")

@@ -105,7 +105,7 @@ def _draw(
     each = width / columns
     networks, signs = _network_handles(found, each), _sign_handles(found)
     stacks = [networks, signs] if columns > 1 else [networks + signs]
-    legend = max(map(len, stacks)) * 0.13 + 0.02
+    legend = max(map(len, stacks)) * 0.13 * style.letters() + 0.02
     fixed = 2 * PAD + len(heads) * LINE + 0.06 + legend + rows * XLABEL
     figure = page(figure, width, fixed + rows * HEIGHT, (2.0, fixed + rows * 0.9))
     full, high = style.size_of(figure)
@@ -202,7 +202,7 @@ def draw_radial(axes: Axes, profiles: Sequence[Radial], scale: str = "linear") -
 
 
 def _network_handles(found: list[Radial], width: float) -> list[Any]:
-    longest = int((width - LEFT - 0.5) * 72 / (0.56 * 7))
+    longest = int((width - LEFT - 0.5) * 72 / (0.56 * 7 * style.letters()))
     made: list[Any] = []
     for i, p in enumerate(found):
         radii = f": ERF {p.erf_radius:.1f}, TRF {p.trf_radius:.1f}"

@@ -16,7 +16,7 @@ from test_figures import collisions
 import erfgraph as eg
 from erfgraph.diagram import diagram, layer_label, levels
 from erfgraph.errors import InputError, SizeError
-from erfgraph.figures import architecture_figure
+from erfgraph.figures import architecture_figure, paper_style
 from erfgraph.figures.layering import cuts, rows_of, strips
 
 NETS = {
@@ -233,6 +233,16 @@ def test_resnet50_fits_a_page():
     width, height = architecture_figure(eg.load("resnet50")).get_size_inches()
     assert width <= 7.2
     assert height <= 9
+
+
+@pytest.mark.parametrize(("name", "paper"), [("resnet18", "ieee"), ("vgg16", "nature")])
+def test_figure_fits_the_column_of_a_paper(name, paper):
+    with paper_style(paper):
+        figure = architecture_figure(eg.load(name))
+    assert figure.get_size_inches()[0] < 3.6
+    assert collisions(figure) == []
+    with paper_style("cvpr"), pytest.raises(InputError, match="take more columns"):
+        architecture_figure(eg.load("unet"))
 
 
 def test_figure_is_filled_or_refused():

@@ -12,7 +12,7 @@ from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.errors import InputError, NameLookupError
-from erfgraph.figures import checkerboard_figure, gridding_figure
+from erfgraph.figures import checkerboard_figure, gridding_figure, paper_style
 from erfgraph.figures.gridding import HOLE, USED
 from erfgraph.figures.tiles import period_cell
 
@@ -53,6 +53,15 @@ def test_no_text_collides_or_is_cut_off(name):
     figure = FIGURES[name]()
     assert collisions(figure) == []
     assert figure.get_size_inches()[0] <= 7.2
+
+
+@pytest.mark.parametrize(("paper", "columns", "width"), [("cvpr", 1, 3.25), ("neurips", 1, 5.5)])
+@pytest.mark.parametrize("name", [n for n in FIGURES if "large" not in n])
+def test_figures_fit_the_columns_of_a_paper(name, paper, columns, width):
+    with paper_style(paper, columns):
+        figure = FIGURES[name]()
+    assert figure.get_size_inches()[0] == width
+    assert collisions(figure) == []
 
 
 def frame_of(axes):

@@ -150,7 +150,11 @@ def _sizes(found: Diagram) -> Sizes:
     box = max(_length(_text(b), BOX_TEXT) for b in found.boxes) + 0.1
     lines = [line for wire in found.wires for line in _lines(wire.label).split("\n")]
     wire = max((_length(line, WIRE_TEXT) for line in lines), default=0.0)
-    row = ROW + (WIRE_TEXT / 72 if any("\n" in _lines(w.label) for w in found.wires) else 0.0)
+    row = ROW + (
+        WIRE_TEXT * style.letters() / 72
+        if any("\n" in _lines(w.label) for w in found.wires)
+        else 0.0
+    )
     return Sizes(box, HIGH, max(box, wire) + 0.14, row, 2 * MARGIN)
 
 
@@ -160,7 +164,7 @@ def _lines(label: str) -> str:
 
 
 def _length(text: str, size: float) -> float:
-    return EM * len(text) * size / 72
+    return EM * len(text) * size * style.letters() / 72
 
 
 def _text(box: Box) -> str:
@@ -195,11 +199,17 @@ def draw_diagram(axes: Axes, found: Diagram, laid: Page) -> None:
     width = _sizes(found).box
     for i, box in enumerate(found.boxes):
         _draw_box(axes, box, laid.at[i], width)
+    small = WIRE_TEXT * style.letters()
     for text, (x, y) in _wire_labels(found, laid):
-        axes.text(x, y, _lines(text), bbox=_PLAIN, **_WIRE_FONT)
+        axes.text(x, y, _lines(text), fontsize=small, bbox=_PLAIN, **_WIRE_FONT)
     for i, (x, y) in zip(found.ends, _at(found, laid, found.ends), strict=True):
         axes.text(
-            x, y - HIGH / 2 - 0.13, field_label(found.fields[i][1]), bbox=_PLAIN, **_WIRE_FONT
+            x,
+            y - HIGH / 2 - 0.13,
+            field_label(found.fields[i][1]),
+            fontsize=small,
+            bbox=_PLAIN,
+            **_WIRE_FONT,
         )
 
 
@@ -209,7 +219,6 @@ def _at(found: Diagram, laid: Page, boxes: tuple[int, ...]) -> list[Point]:
 
 _PLAIN: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _WIRE_FONT: dict[str, Any] = {
-    "fontsize": WIRE_TEXT,
     "ha": "center",
     "va": "center",
     "color": style.DARK,
@@ -243,7 +252,13 @@ def _draw_box(axes: Axes, box: Box, at: Point, width: float) -> None:
             )
         )
     axes.text(
-        x, y - 0.004, _text(box), fontsize=BOX_TEXT, ha="center", va="center_baseline", zorder=4
+        x,
+        y - 0.004,
+        _text(box),
+        fontsize=BOX_TEXT * style.letters(),
+        ha="center",
+        va="center_baseline",
+        zorder=4,
     )
 
 
@@ -269,7 +284,7 @@ def _draw_part(axes: Axes, found: Diagram, laid: Page, part: Any) -> None:
         left - 0.03,
         (low + high) / 2,
         text,
-        fontsize=PART_TEXT,
+        fontsize=PART_TEXT * style.letters(),
         rotation=90,
         ha="right",
         va="center",

@@ -37,10 +37,10 @@ def checkerboard_figure(
 ) -> Figure:
     """Draw how many paths from the input lead into the units of a map, and their period.
 
-    One panel each, on one scale: the count over the largest. With counts (the default of
-    `erfgraph.checkerboard`) the units of the map are shown, of large ones those in the middle;
-    without, some periods of the pattern. Of three axes the middle plane is shown. One period
-    is framed where the pattern is uneven.
+    One panel each, on one scale: the count over the largest far from any border. With counts
+    (the default of `erfgraph.checkerboard`) the units of the map are shown, of large ones those
+    in the middle; without, some periods of the pattern. Of three axes the middle plane is
+    shown. One period is framed where the pattern is uneven.
 
     Parameters
     ----------
@@ -160,13 +160,13 @@ def draw_checkerboard(axes: Axes, board: Checkerboard, view: Box, cmap: Any) -> 
     # Python's division: correctly rounded for integers of any size
     share = np.array([int(c) / most for c in plane.flat]).reshape(plane.shape)
     shown = view[-2:]
-    letters = [f"{'zyx'[a - len(view)]} (units of {board.layer})" for a in range(len(view))][-2:]
+    letters = [f"{letter} (units)" for letter in "yx"[-len(shown) :]]
     (x0, x1) = shown[-1]
     if len(shown) == 1:
         edges = np.arange(x0, x1 + 1) - 0.5
         axes.stairs(share, edges, fill=True, color=style.PROFILE_COLOUR, label="counts")
         axes.set_ylim(0, 1.08)
-        axes.set_ylabel(LABEL, fontsize=7)
+        axes.set_ylabel(LABEL, fontsize=7 * style.letters())
         axes.spines[["top", "right"]].set_visible(False)
     else:
         y0, y1 = shown[0]
@@ -200,7 +200,7 @@ def _write(axes: Axes, plane: np.ndarray, share: np.ndarray, view: Box, cmap: An
             x0 + column,
             y0 + row,
             str(int(count)),
-            fontsize=5,
+            fontsize=5 * style.letters(),
             ha="center",
             va="center_baseline",
             color="white" if dark else "black",

@@ -123,7 +123,8 @@ def draw_gridding(axes: Axes, m: ImportanceMap, g: Gridding, view: Box) -> None:
     view : box
         (start, stop) of the last one or two axes.
     """
-    names = [wording.axis_label(a, m) for a in range(len(m.shape))][-2:]
+    unit = "pixels" if m.of == "input" else "units"
+    names = [f"{letter} ({unit})" for letter in "yx"[-len(view) :]]
     if g.box is not None:
         inside = m.trf.mask[tuple(slice(a, b) for a, b in g.box)]
         plane = tiles.middle_plane(inside, m.peak.position[0] - g.box[0][0])

@@ -19,6 +19,7 @@ from erfgraph.shape import Box
 PAD, LEFT, RIGHT, BETWEEN = 0.1, 0.58, 0.16, 0.62  # inches, as all lengths here
 XLABEL, ABOVE, LEGEND = 0.42, 0.06, 0.28
 SIDE, ONLY, STRIP = 1.7, 2.5, 0.42  # of a panel among several, alone, and of one axis
+LEAST = 1.0  # side of a panel on a narrow page
 PER_ROW, MOST = 3, 9
 BAR, BAR_TEXT = 0.12, 0.6
 NARROWEST, WIDEST = 4.0, 7.1
@@ -66,15 +67,17 @@ def lay_out(
     (figure, list of Axes, Axes or None)
         The axes of the panels, and of the colour bar.
     """
-    per_row = 1 if any(tile.flat for tile in tiles) else min(len(tiles), PER_ROW)
-    rows = [tiles[i : i + per_row] for i in range(0, len(tiles), per_row)]
     beside = BAR + BAR_TEXT + 0.1 if bar else 0.0
+    fit = style.per_row(PER_ROW, LEFT + RIGHT + beside - BETWEEN, LEAST + BETWEEN, figure)
+    per_row = 1 if any(tile.flat for tile in tiles) else min(len(tiles), fit)
+    rows = [tiles[i : i + per_row] for i in range(0, len(tiles), per_row)]
     around = LEFT + RIGHT + beside + (per_row - 1) * BETWEEN
     side = ONLY if len(tiles) == 1 else SIDE
     wide = 4.6 if per_row == 1 and tiles[0].flat else side * per_row
-    width = style.size_of(figure)[0] if figure else min(max(NARROWEST, around + wide), WIDEST)
+    width = style.page_width(figure, min(max(NARROWEST, around + wide), WIDEST))
     room = (width - around) / per_row  # of one panel
-    text = room + BETWEEN - 0.12 if per_row > 1 else width - 2 * PAD
+    # up to the next one's text, and not beyond the page
+    text = room + 2 * (RIGHT - 0.03) if per_row > 1 else width - 2 * PAD
     heads = [[wrapped(t.head, text, HEAD_TEXT, bold=True) for t in row] for row in rows]
     feet = [[wrapped(t.foot, text, FOOT_TEXT) for t in row] for row in rows]
     top_lines = wrapped(title, width - 2 * PAD, 9, bold=True) if title else []
@@ -83,7 +86,7 @@ def lay_out(
     below = [XLABEL + max(map(len, row)) * LINE + 0.08 for row in feet]
     fixed = 2 * PAD + LINE * len(top_lines) + gap + sum(above) + sum(below) + LEGEND
     most = [max(_tall(t, min(room, side), strip) for t in row) for row in rows]
-    figure = page(figure, width, fixed + sum(most), (around + 0.8 * per_row, fixed + 0.5))
+    figure = page(figure, width, fixed + sum(most), (around + LEAST * per_row, fixed + 0.5))
     full, high = style.size_of(figure)
     shrink = min(1.0, (high - fixed) / sum(most))
     write_lines(figure, top_lines, high - PAD, 9, fontweight="bold")
@@ -139,7 +142,7 @@ def _column(
     _, high = style.size_of(figure)
     for i, line in enumerate(lines):
         y = (top - i * LINE) / high
-        figure.text(x, y, line, ha="center", va="top", fontsize=size, **options)
+        figure.text(x, y, line, ha="center", va="top", fontsize=size * style.letters(), **options)
 
 
 def set_axes(axes: Axes, view: Box, labels: Sequence[str]) -> None:

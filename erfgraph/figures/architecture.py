@@ -192,7 +192,14 @@ def draw_diagram(axes: Axes, found: Diagram, laid: Page) -> None:
     if tips:
         xs, ys = zip(*tips, strict=True)
         axes.scatter(
-            xs, [y + 0.018 for y in ys], marker="v", s=7, color=WIRE, lw=0, zorder=2, label="ends"
+            xs,
+            [y + 0.018 for y in ys],
+            marker="v",
+            s=7,
+            color=WIRE,
+            lw=0,
+            zorder=3.5,
+            label="ends",
         )
     for part in found.parts:
         _draw_part(axes, found, laid, part)

@@ -15,8 +15,10 @@ from PIL import Image
 
 import erfgraph as eg
 from erfgraph.figures import (
+    architecture_figure,
     cells_figure,
     centre_figure,
+    checkerboard_figure,
     compare_figure,
     coverage_figure,
     graph_figure,
@@ -78,6 +80,18 @@ def radial():
     return radial_figure([eg.importance(net) for net in nets])
 
 
+def diagram():
+    """The layers of ResNet-18, with the field sizes of what runs between them."""
+    return architecture_figure(eg.load("resnet18"))
+
+
+def checkerboard():
+    """Transposed layers whose stride divides the kernel, or does not."""
+    texts = ("deconv3s2", "deconv4s2", "deconv3s2*2")
+    found = [eg.checkerboard(eg.load(text, (6, 6))) for text in texts]
+    return checkerboard_figure(found, names=texts)
+
+
 FIGURES: dict[str, Callable] = {
     "resnet50": resnet50,
     "37": thirty_seven,
@@ -86,6 +100,8 @@ FIGURES: dict[str, Callable] = {
     "coverage": coverage,
     "cells": cells,
     "centres": centres,
+    "diagram": diagram,
+    "checkerboard": checkerboard,
     "growth": growth,
     "radial": radial,
 }

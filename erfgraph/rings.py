@@ -41,8 +41,8 @@ class Radial(Shown):
     erf_radius : float
         Of the ball that has as many units as the effective field.
     trf_radius : float
-        Of the ball as large as the theoretical field's box, whose sides lie nearer and whose
-        corners further out.
+        Of the ball as large as the theoretical field's box inside the map, which the border
+        may cut; the box's sides lie nearer, its corners further out.
     half_radius : float
         The distance within which half of the importance lies.
     """

@@ -14,7 +14,6 @@ import erfgraph as eg
 from erfgraph import tables
 from erfgraph.cli import text
 
-KEY = "red: effective field; dashed: box of the theoretical field"
 HEAD, TAIL = 14, 8  # lines that are shown of a table that is too long
 MOST_MAPS = 2000  # of a network whose fields are computed to be shown
 LARGE = 1 << 20  # units of a window; of more, only numbers that need no sorting are shown
@@ -25,19 +24,21 @@ Item = TypeVar("Item")
 def html(noun: Any) -> str:
     """A noun as HTML that stands by itself: tables, pictures inside them as data."""
     with text.all_digits():
-        return f"<div>{_form_of(noun, _FORMS)(noun)}</div>"
+        return f"<div>{_form_of(noun)(noun)}</div>"
 
 
 def png(noun: Any) -> bytes:
     """The picture of a noun that has one."""
     from erfgraph.figures import screen
 
-    return screen.png_of(_form_of(noun, _PICTURES)(noun))
+    alone = isinstance(noun, eg.ERF)
+    drawn = screen.erf_picture(noun) if alone else screen.map_picture(noun, _own_erf(noun))
+    return screen.png_of(drawn)
 
 
-def _form_of(noun: Any, forms: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _form_of(noun: Any) -> Callable[[Any], str]:
     """The row of a noun's class, or of what it is a kind of."""
-    return next(forms[kind.__name__] for kind in type(noun).__mro__ if kind.__name__ in forms)
+    return next(_FORMS[kind.__name__] for kind in type(noun).__mro__ if kind.__name__ in _FORMS)
 
 
 # --- parts --------------------------------------------------------------------------------
@@ -69,12 +70,12 @@ def _lines(lines: Sequence[str]) -> str:
     return "".join(f"<div>{tables.as_html(line, 400)}</div>" for line in lines)
 
 
-def _beside(noun: Any, table: str) -> str:
-    """The picture of a noun with its table to the right."""
+def _beside(noun: Any, key: str, table: str) -> str:
+    """The picture of a noun, which the key explains, with its table to the right."""
     data = base64.b64encode(noun._repr_png_()).decode()
     return (
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:1em">'
-        f'<img alt="{KEY}" title="{KEY}" src="data:image/png;base64,{data}">{table}</div>'
+        f'<img alt="{key}" title="{key}" src="data:image/png;base64,{data}">{table}</div>'
     )
 
 
@@ -171,7 +172,15 @@ def _branches(found: eg.Branches) -> str:
 
 def _map(imp: eg.ImportanceMap) -> str:
     numbers = text.map_rows(imp, _own_erf(imp), shape=math.prod(imp.counts.shape) <= LARGE)
-    return _beside(imp, _numbers(numbers, imp.network or "network"))
+    key = "red: effective field; dashed: box of the theoretical field"
+    return _beside(imp, key, _numbers(numbers | _sampling(imp), imp.network or "network"))
+
+
+def _sampling(imp: Any) -> dict[str, str]:
+    """What a map that was sampled has beside; empty for one that was counted."""
+    if not getattr(imp, "samples", 0):
+        return {}
+    return {"samples": str(imp.samples), "sampling error": f"{imp.relative_error:.3g}"}
 
 
 def _own_erf(imp: eg.ImportanceMap) -> eg.ERF:
@@ -213,7 +222,7 @@ def _erf(field: eg.ERF) -> str:
         "share of theoretical": f"{field.share_of_trf:.2%}",
         "share of the map": f"{field.share_of_input:.2%}",
     }
-    return _beside(field, _numbers(rows, "effective receptive field"))
+    return _beside(field, "red: effective field", _numbers(rows, "effective receptive field"))
 
 
 def _theoretical(field: Any) -> str:
@@ -382,18 +391,3 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "Spectrum": _spectrum,
     "Verification": _verification,
 }
-
-
-def _draw_map(imp: eg.ImportanceMap) -> Any:
-    from erfgraph.figures import screen
-
-    return screen.map_picture(imp, _own_erf(imp))
-
-
-def _draw_erf(field: eg.ERF) -> Any:
-    from erfgraph.figures import screen
-
-    return screen.erf_picture(field)
-
-
-_PICTURES: dict[str, Callable[[Any], Any]] = {"ERF": _draw_erf, "ImportanceMap": _draw_map}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +51,34 @@ def map_command(
     scale: Annotated[str, typer.Option(help="Colours of the figure: linear, log, power.")] = (
         "linear"
     ),
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,X,…",
+            help="Contours of the ERF in the figure, by --rule, as 0.01,0.0455,0.3.",
+            show_default=False,
+        ),
+    ] = None,
+    marginals: Annotated[
+        bool | None,
+        typer.Option(
+            "--marginals/--no-marginals",
+            help="Sums of columns and rows beside the map; default where there is room.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(help="Photo to draw the map over, stretched over the input."),
+    ] = None,
+    colours: Annotated[
+        str | None,
+        typer.Option(
+            help="Colour map of the figure, by matplotlib's name: viridis (default), cividis, "
+            "gray; RdYlGn is the red-yellow-green of some papers.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Importance map and ERF of a unit: numbers, figure (-o), data (--save).
 
@@ -64,6 +92,7 @@ def map_command(
     data_path = check_target(save, (".npz", ".json")) if save else None
     if data_path and len(nets) > 1:
         raise InputError(f"--save: takes one network, got {len(nets)}")
+    look = _look(figure_path, len(nets), scale, thresholds, marginals, image, colours)
     where = o.position_of(unit)
     maps: list[eg.ImportanceMap] = []
     for source in nets:
@@ -96,9 +125,9 @@ def map_command(
 
         with o.on_paper(paper, columns):
             drawn = (
-                figures.importance_figure(maps[0], fields[0], scale=scale)
+                figures.importance_figure(maps[0], fields[0], **look)
                 if len(maps) == 1
-                else figures.compare_figure(maps, fields, scale=scale)
+                else figures.compare_figure(maps, fields, **look)
             )
             o.write_figure(drawn, figure_path)
     if data_path and data_path.suffix.lower() == ".npz":
@@ -110,3 +139,42 @@ def map_command(
     else:
         text.print_maps(maps, fields)
         text.print_written(figure_path, data_path)
+
+
+def _look(
+    path: Any,
+    n: int,
+    scale: str,
+    thresholds: str | None,
+    marginals: bool | None,
+    image: str | None,
+    colours: str | None,
+) -> dict[str, Any]:
+    """Options of the figure that were given, as its function takes them."""
+    alone = {"--thresholds": thresholds, "--marginals": marginals, "--image": image}
+    for option, value in {**alone, "--colours": colours}.items():
+        if value is None:
+            continue
+        if path is None:
+            raise InputError(f"{option}: goes with a figure, -o")
+        if n > 1 and option in alone:
+            raise InputError(f"{option}: takes one network, got {n}")
+    look: dict[str, Any] = {"scale": scale}
+    if thresholds is not None:
+        try:
+            look["thresholds"] = tuple(float(part) for part in thresholds.split(","))
+        except ValueError:
+            raise InputError(
+                f"--thresholds: got {thresholds!r}, wanted numbers as 0.01,0.3"
+            ) from None
+    if marginals is not None:
+        look["marginals"] = marginals
+    if image is not None:
+        from erfgraph.figures.photo import read_photo
+
+        look["image"] = read_photo(image)
+    if colours is not None:
+        from erfgraph.figures.style import colour_map
+
+        look["cmap"] = colour_map(colours)
+    return look

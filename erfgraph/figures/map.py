@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError
 from erfgraph.figures import panel as panels_of
 from erfgraph.figures import profile, style, wording
+from erfgraph.figures.overlay import Overlay, draw_overlay, legend_rows, make_overlay
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
@@ -38,6 +41,8 @@ def importance_figure(
     floor: float | None = None,
     view: str = "auto",
     marginals: bool | None = None,
+    thresholds: Sequence[float] | None = None,
+    image: Any = None,
     figure: AnyFigure | None = None,
     axes: Axes | None = None,
     title: str | None = None,
@@ -56,6 +61,8 @@ def importance_figure(
         What is drawn of the importance over the largest: itself, its decimal logarithm, its
         square root.
     cmap : str or Colormap, optional
+        ``"RdYlGn"`` is the red, yellow and green of some papers, which not everyone can tell
+        apart.
     vmin, vmax : float, optional
         Limits of the scale, in what is drawn.
     floor : float, optional
@@ -67,6 +74,12 @@ def importance_figure(
     marginals : bool, optional
         Draw the sums of columns and rows beside the image of two axes; default where the page
         is at least four inches wide.
+    thresholds : sequence of float, optional
+        One to six, by the rule of `erf`: a contour of the effective field at each, with a
+        legend. Two axes only.
+    image : array of shape (rows, columns) or (rows, columns, 3 or 4), optional
+        A photograph to draw the map over, stretched over the input: uint8, or floats from 0 to
+        1. The less important, the more of it shows through. Two axes only.
     figure : Figure or SubFigure, optional
         An empty one to fill.
     axes : Axes, optional
@@ -95,14 +108,16 @@ def importance_figure(
     erf = check_erf(imp, erf)
     style.colour_map(cmap)
     chosen = make_scale([imp], scale, vmin, vmax, floor)
+    over = make_overlay(imp, erf, thresholds, image)
     with style.paper_style():
         if axes is not None:
-            return _into(axes, imp, erf, chosen, cmap, view, title)
+            return _into(axes, imp, erf, chosen, cmap, view, title, over)
         if len(imp.shape) == 1:
             return profile.profile_figure([imp], [erf], chosen, view, figure, title)
         shown = panels_of.panels(imp, erf, view)
-        made = _planes if len(shown) == 3 else _image
-        return _whole(made(figure, imp, erf, shown, chosen, cmap, title, marginals))
+        if len(shown) == 3:
+            return _whole(_planes(figure, imp, erf, shown, chosen, cmap, title))
+        return _whole(_image(figure, imp, erf, shown, chosen, cmap, title, marginals, over))
 
 
 def _whole(figure: AnyFigure) -> Figure:
@@ -119,10 +134,10 @@ def heading_lines(imp: ImportanceMap, title: str | None, width: float) -> list[s
     return lines + (wrapped(second, width, 7.5) if second else [])
 
 
-def foot_lines(imp: ImportanceMap, erf: ERF, width: float) -> list[str]:
+def foot_lines(imp: ImportanceMap, erfs: Sequence[ERF], width: float) -> list[str]:
     """Sizes of the fields in words, wrapped."""
     return [
-        *wrapped(wording.erf_line(imp, erf), width, 7),
+        *(line for erf in erfs for line in wrapped(wording.erf_line(imp, erf), width, 7)),
         *wrapped(wording.trf_line(imp), width, 7),
     ]
 
@@ -158,6 +173,7 @@ def _image(
     cmap: Any,
     title: str | None,
     marginals: bool | None,
+    over: Overlay,
 ) -> AnyFigure:
     """Image, side panels above and to the right, colour bar, legend, text."""
     (panel,) = shown
@@ -168,8 +184,12 @@ def _image(
     w, h = image_sides(panel.sides, LONG, LONG)
     width = style.page_width(figure, max(USUAL, beside + w))
     w, h = image_sides(panel.sides, max(SHORT, min(LONG, width - beside)), LONG)
-    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
-    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    head = heading_lines(imp, title, width - 0.3)
+    foot = foot_lines(imp, over.contours or (erf,), width - 0.3)
+    rows = (
+        legend_rows([*over.contours, "TRF", "no path", "gaps"], width)[1] if over.contours else 1
+    )
+    below = PAD + len(foot) * LINE + LEGEND + (rows - 1) * LINE + XLABEL
     above = side + GAP + len(head) * LINE + PAD
     figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
@@ -177,13 +197,14 @@ def _image(
     left = LEFT + (full - beside - w) / 2
     main = place(figure, left, below, w, h)
     image = draw_panel(main, panel, scale, cmap)
+    draw_overlay(main, image, imp, over)
     if marginals:
         top = place(figure, left, below + h + GAP, w, SIDE, sharex=main)
         right = place(figure, left + w + GAP, below, SIDE, h, sharey=main)
         _side_panels(imp, panel, top, right)
     bar = place(figure, left + beside - LEFT - RIGHT - BAR - BAR_TEXT + w, below, BAR, h)
     colour_bar(figure, image, bar, scale, imp)
-    legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE)
+    legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE, over=over)
     _frame(figure, imp, head, foot, title)
     return figure
 
@@ -205,16 +226,26 @@ def legend(
     centre: float,
     bottom: float,
     erf_label: str = "ERF",
+    over: Overlay | None = None,
 ) -> None:
     """One line of explanations below the axes, never over data."""
-    handles = panels_of.legend_handles(shown, scale, erf_label)
-    _, high = style.size_of(figure)
+    gap = max((lines.gap for lines in figure.findobj(panels_of.Outline)), default=0)
+    note = f"gaps up to {gap - 1} px closed" if gap else ""
+    if over is not None and over.contours:
+        handles = [h for h in panels_of.legend_handles(shown, scale) if h.get_label() != "ERF"]
+        handles += over.handles()
+        handles += [Line2D([], [], linestyle="", label=note)] if note else []
+        centre = 0.5  # several rows, as wide as the page
+    else:
+        label = f"{erf_label}, {note}" if note else erf_label
+        handles = panels_of.legend_handles(shown, scale, label)
+    width, high = style.size_of(figure)
     if handles:
         figure.legend(
             handles=handles,
             loc="lower center",
             bbox_to_anchor=(centre, (bottom + 0.07) / high),
-            ncols=len(handles),
+            ncols=len(handles) if over is None else legend_rows(handles, width)[0],
             borderaxespad=0,
             borderpad=0.2,
             handlelength=2.2,
@@ -259,7 +290,6 @@ def _planes(
     scale: Scale,
     cmap: Any,
     title: str | None,
-    marginals: bool | None,
 ) -> AnyFigure:
     """Three planes through the peak beside each other."""
     side = 1.75
@@ -267,7 +297,7 @@ def _planes(
     around = LEFT + 2 * between + GAP + BAR + BAR_TEXT + RIGHT
     width = style.page_width(figure, around + 3 * side)
     side = max(SHORT, min(side, (width - around) / 3))
-    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, erf, width - 0.3)
+    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, (erf,), width - 0.3)
     below = PAD + len(foot) * LINE + LEGEND + XLABEL
     above = LINE + GAP + len(head) * LINE + PAD
     figure = page(figure, width, below + side + above, (around + 3 * SHORT, below + SHORT + above))
@@ -297,6 +327,7 @@ def _into(
     cmap: Any,
     view: str,
     title: str | None,
+    over: Overlay,
 ) -> Figure:
     """The map alone in axes of the caller's, with a colour bar beside them."""
     if not isinstance(axes, Axes):
@@ -309,6 +340,7 @@ def _into(
     else:
         (panel,) = panels_of.panels(imp, erf, view)
         image = draw_panel(axes, panel, scale, cmap)
+        draw_overlay(axes, image, imp, over)
         axes.set_aspect("equal")
         bar = figure.colorbar(image, ax=axes)
         bar.set_label(scale.label(wording.counted(imp)))

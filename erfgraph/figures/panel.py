@@ -18,6 +18,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
+from scipy.ndimage import binary_closing
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError, unknown_name
@@ -28,6 +29,9 @@ from erfgraph.shape import Box
 
 VIEWS = ("auto", "field", "input")
 NO_PATH = "#ececec"
+LEGIBLE = 3.0  # points: pixels that are larger are outlined one by one
+GAPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # pixels, one after the other
+RAGGED = 1.25  # how much longer than the way around its box a line may be
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,27 +213,14 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, cmap: Any) -> AxesImage:
     )
     # beyond the window importance is zero: paint the ground, do not allocate it
     axes.set_facecolor(NO_PATH if scale.kind == "log" else colours(norm(0.0)))
-    segments = outline(panel.erf, panel.erf_offset)
-    width = _line_width(segments, axes, panel)
-    axes.add_collection(
-        LineCollection(
-            list(segments),
-            colors=style.ERF_COLOUR,
-            linewidths=width,
-            capstyle="projecting",
-            zorder=3,
-            clip_on=False,
-            label="ERF",
-        ),
-        autolim=False,
-    )
+    (y0, y1), (x0, x1) = panel.view
+    axes.set_xlim(x0 - 0.5, x1 - 0.5)
+    axes.set_ylim(y1 - 0.5, y0 - 0.5)
+    draw_outline(axes, panel.erf, panel.erf_offset, style.ERF_COLOUR, "ERF")
     if panel.trf:
         (y0, y1), (x0, x1) = panel.trf
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, label="TRF", **_TRF_LINE)
         axes.add_patch(box)
-    (y0, y1), (x0, x1) = panel.view
-    axes.set_xlim(x0 - 0.5, x1 - 0.5)
-    axes.set_ylim(y1 - 0.5, y0 - 0.5)
     axes.set_ylabel(panel.labels[0])
     axes.set_xlabel(panel.labels[1])
     for axis in (axes.xaxis, axes.yaxis):
@@ -237,14 +228,53 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, cmap: Any) -> AxesImage:
     return image
 
 
-def _line_width(segments: np.ndarray, axes: Axes, panel: Panel) -> float:
-    """Thin where an outline runs around many single pixels (strides, dilation): else a smear."""
+class Outline(LineCollection):
+    """The outline of a field; `gap` is the width of the gaps that it closes, 0 for none."""
+
+    gap: int = 0
+
+
+def draw_outline(
+    axes: Axes, mask: np.ndarray, offset: tuple[int, int], colour: Any, label: str
+) -> Outline:
+    """The outline of a mask that starts at an offset; axes with limits.
+
+    Strides and dilation make a field of many single pixels, whose outlines are a smear where
+    pixels are small on the page. Then the gaps between them are closed, by the least that
+    gives a line; where pixels are large enough, their outlines are drawn thin.
+    """
+    pixel = axes.get_window_extent().width / axes.figure.dpi * 72  # points, of the whole axes
+    pixel /= abs(float(np.diff(axes.get_xlim())[0]))
+    gap, segments = 0, outline(mask, offset)
+    if pixel < LEGIBLE:
+        for gap in (0, *GAPS):
+            closed = np.pad(mask, gap)
+            if gap:
+                closed = binary_closing(closed, np.ones((gap, gap), dtype=bool))
+            segments = outline(closed, (offset[0] - gap, offset[1] - gap))
+            if not _ragged(segments):
+                break
+    thin = float(np.clip(0.4 * pixel, 0.45, 1.1)) if _ragged(segments) else 1.1
+    lines = Outline(
+        list(segments),
+        colors=[colour],
+        linewidths=thin,
+        capstyle="projecting",
+        zorder=3,
+        clip_on=False,
+        label=label,
+    )
+    lines.gap = gap
+    axes.add_collection(lines, autolim=False)
+    return lines
+
+
+def _ragged(segments: np.ndarray) -> bool:
+    """Whether an outline is much longer than the way around what it outlines."""
     if not len(segments):
-        return 1.1
+        return False
     length = float(np.abs(segments[:, 1] - segments[:, 0]).sum())
-    around = 2 * float(np.ptp(segments, axis=(0, 1)).sum())
-    pixel = axes.get_window_extent().width / axes.figure.dpi * 72 / panel.sides[1]  # points
-    return 1.1 if length < 2 * around else float(np.clip(0.4 * pixel, 0.45, 1.1))
+    return length >= RAGGED * 2 * float(np.ptp(segments, axis=(0, 1)).sum())
 
 
 _TRF_LINE: dict[str, Any] = {

@@ -125,6 +125,8 @@ class Wide:
             digit = (cut >> (BITS * j)) & MASK
             larger |= equal & (self.limbs[j] > digit)
             equal &= self.limbs[j] == digit
+            if not equal.any():  # decided everywhere
+                return larger
         return larger | equal
 
     def over(self, divisor: int) -> np.ndarray:

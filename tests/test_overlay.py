@@ -15,6 +15,7 @@ import erfgraph as eg
 from erfgraph.cli import main
 from erfgraph.errors import InputError, NameLookupError, ThresholdError
 from erfgraph.figures import compare_figure, importance_figure, paper_style
+from erfgraph.figures.about import about
 from erfgraph.figures.panel import Outline
 
 LEVELS = (0.01, 0.0455, 0.3)
@@ -116,6 +117,13 @@ def test_what_does_not_go_together_is_refused(imp):
     other = eg.importance(eg.load("conv3p1*3", (9, 9)), of="conv1")
     with pytest.raises(InputError, match="the map is of 'conv1'"):
         importance_figure(other, image=PHOTO)
+
+
+def test_the_file_names_every_threshold(imp):
+    for erf, rule in ((None, "peak"), (imp.erf(0.5, "mass"), "mass")):
+        found = about(importance_figure(imp, erf, thresholds=(0.3, 0.01)))
+        assert found["threshold"] == f"{rule} 0.01; {rule} 0.3"
+        assert "thresholds=(0.3, 0.01)" in found["call"]
 
 
 def test_side_panels_as_wished(imp):

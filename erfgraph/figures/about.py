@@ -30,7 +30,7 @@ def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
         figure = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         texts = [
-            f"{name}={value!r}" if isinstance(value, _PLAIN) else name
+            f"{name}={value!r}" if _plain(value) else name
             for name, value in bound.arguments.items()
         ]
         bound.apply_defaults()
@@ -38,6 +38,13 @@ def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
         return figure
 
     return made
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value can be written in full."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(one, _PLAIN) for one in value)
+    return isinstance(value, _PLAIN)
 
 
 def note(figure: Figure, given: Mapping[str, Any], call: str) -> None:
@@ -68,6 +75,10 @@ def about(figure: Figure) -> dict[str, str]:
 def _facts(given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Facts of a call's arguments: of the results among them, and those given by name."""
     results = [one for value in given.values() for one in _parts(value)]
+    contours = given.get("thresholds")
+    if contours is not None:
+        by = next((one.rule for one in results if isinstance(one, ERF)), "peak")
+        yield from (("threshold", f"{by} {value:g}") for value in sorted(contours))
     for one in results:
         if isinstance(one, Network):
             yield "network", one.name or "network"
@@ -78,10 +89,10 @@ def _facts(given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             if value is not None:
                 yield key, str(value)
         rule = getattr(one, "rule", None)
-        if rule is not None:
+        if rule is not None and contours is None:
             yield "threshold", f"{rule} {one.threshold:g}"
     maps = [one for one in results if isinstance(one, ImportanceMap)]
-    if maps and not any(isinstance(one, ERF) for one in results):
+    if maps and contours is None and not any(isinstance(one, ERF) for one in results):
         yield "threshold", f"peak {check_threshold('peak', None):g}"
 
 

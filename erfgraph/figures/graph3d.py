@@ -174,7 +174,8 @@ def _name_planes(
 def _font(labels: list[str], room: float) -> float:
     """Font size with which the longest label fits a width in points; 0 if none does."""
     longest = max((len(text) for text in labels), default=0)
-    size = min(FONT, room / (LETTER * longest)) if longest else FONT
+    most = FONT * style.letters()
+    size = min(most, room / (LETTER * longest)) if longest else most
     return size if size >= SMALLEST_FONT else 0.0
 
 

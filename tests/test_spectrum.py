@@ -348,9 +348,9 @@ def test_pyramid_head():
 @pytest.mark.parametrize("make", [densenet121, with_aspp, with_pyramid])
 def test_heads_are_quick(make):
     net = make()
-    start = time.perf_counter()
+    start = time.process_time()
     eg.spectrum(net)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 # --- statistics -------------------------------------------------------------------------------

@@ -248,9 +248,6 @@ class _Lowering:
         settle = self.numbers.settle(index)
         if settle is not None:
             self.emit.do(settle, core)
-        if not self.plan.pushes[index] and index not in self.wanted:
-            self.cells[index].uses += 1  # leads nowhere, and is nobody's
-            self.emit.release(self.cells[index])
 
     # --- what reaches a map -------------------------------------------------------------------
 

@@ -12,15 +12,16 @@ from hypothesis import assume, given
 from registry import NETWORKS
 
 import erfgraph as eg
-from erfgraph import batches, blocks, memory, running
+from erfgraph import axes, batches, blocks, memory, running
 from erfgraph.counts import Counts
 from erfgraph.factors import factors
 from erfgraph.lowering import lower
 from erfgraph.number_types import BOOL, FLOAT64, INT64, batch_of
 from erfgraph.paths import count, scaled_numbers, wide_numbers
-from erfgraph.plan import plan_for, view_for
+from erfgraph.plan import compile_plan, plan_for, view_for
 from erfgraph.program import Slot, replay
 from erfgraph.symmetry import like_axes, ordered
+from erfgraph.view import Strand, View
 from erfgraph.wide import narrow
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
@@ -107,6 +108,33 @@ def test_a_chunk_gives_what_is_free_and_joins_it():
         assert [p for part in every for p in range(*part)] == list(range(100))
         assert all(a[1] < b[0] for a, b in itertools.pairwise(chunk.free))
     assert chunk.most <= 100
+
+
+def test_memory_of_a_leaf_that_nobody_wants_is_given_back_once(monkeypatch):
+    """A map is read, and copied to one that leads nowhere; its memory must not serve two maps."""
+    three, same = axes.strided_taps(9, 9, (0, 1, 2), 1, 1, 1), axes.identity(9)
+    two = axes.strided_taps(9, 9, (0, 2), 1, 1, 1)
+    pushes = {
+        6: (Strand(5, ((three,),)),),
+        5: (Strand(4, ((three,),)), Strand(3, ((same,),))),  # 3 is the leaf, a copy
+        4: (Strand(2, ((three,),)), Strand(1, ((two,),))),
+        3: (),
+        2: (Strand(0, ((three,),)),),
+        1: (Strand(0, ((three,),)),),
+        0: (),
+    }
+    seen = View(((9,),) * 7, pushes, (6, 5, 4, 3, 2, 1, 0))
+    plan = compile_plan(seen, 6, ((0, 9),))  # all windows alike, so all want such memory
+    program = lower(plan, INT64, [0])
+    line = np.eye(9, dtype=int)[4]
+    for small in (True, False):
+        want = line
+        for taps in ([1, 1, 1], [1, 1, 1], [2, 1, 2], [1, 1, 1]):
+            want = np.convolve(want, taps)[1:-1]
+        for _ in range(2):
+            assert replay(program, line[None])[0][0].tolist() == want.tolist()
+        monkeypatch.setattr(blocks, "SMALL_BLOCK", 0 if small else 1 << 15)
+        program = lower(plan, INT64, [0])
 
 
 def test_a_sweep_takes_about_what_it_holds_at_one_time():

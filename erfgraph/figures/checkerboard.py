@@ -74,13 +74,9 @@ def checkerboard_figure(
     >>> [text.get_text() for text in figure.texts[1::2]]
     ['contrast 0.6, period 2', 'even away from the border']
     """
-    boards = [found] if isinstance(found, Checkerboard) else list(found)
-    if not all(isinstance(b, Checkerboard) for b in boards):
-        raise InputError(f"found: got {found!r}, wanted Checkerboard (see erfgraph.checkerboard)")
-    if not 1 <= len(boards) <= tiles.MOST:
-        raise InputError(f"found: got {len(boards)}, wanted 1 to {tiles.MOST}")
-    if len({len(b.shape) == 1 for b in boards}) > 1:
-        raise InputError("found: got some of one axis and some of several, wanted one kind")
+    boards = tiles.checked(
+        "found", found, Checkerboard, "erfgraph.checkerboard", lambda b: len(b.shape)
+    )
     said = [b.layer for b in boards] if names is None else list(names)
     if len(said) != len(boards):
         raise InputError(f"names: got {len(said)} for {len(boards)} panels")

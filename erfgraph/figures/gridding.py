@@ -10,7 +10,6 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, tiles, wording
 from erfgraph.figures.style import AnyFigure
@@ -61,13 +60,9 @@ def gridding_figure(
     >>> [text.get_text() for text in figure.texts if "%" in text.get_text()]
     ['29 % of 13×13 units used, period 2', '100 % of 17×17 units used']
     """
-    shown = [maps] if isinstance(maps, ImportanceMap) else list(maps)
-    if not all(isinstance(m, ImportanceMap) for m in shown):
-        raise InputError(f"maps: got {maps!r}, wanted ImportanceMap (see erfgraph.importance)")
-    if not 1 <= len(shown) <= tiles.MOST:
-        raise InputError(f"maps: got {len(shown)}, wanted 1 to {tiles.MOST}")
-    if len({len(m.shape) == 1 for m in shown}) > 1:
-        raise InputError("maps: got some of one axis and some of several, wanted one kind")
+    shown = tiles.checked(
+        "maps", maps, ImportanceMap, "erfgraph.importance", lambda m: len(m.shape)
+    )
     with style.paper_style():
         return single._whole(_draw(figure, shown, title))
 

@@ -107,17 +107,7 @@ def _draw(
         figure, LEFT, PAD + legend + XLABEL, full - LEFT - RIGHT, high - fixed, label="growth"
     )
     draw_growth(axes, found, laws, scale)
-    figure.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(LEFT / full, PAD / 2 / high),
-        ncols=1,
-        fontsize=7 * style.letters(),
-        handlelength=2.6,
-        labelspacing=0.25,
-        borderaxespad=0,
-        borderpad=0.1,
-    )
+    style.list_handles(figure, handles, LEFT, PAD / 2 + legend)
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(g.network or "network" for g in found))
     return figure

@@ -108,7 +108,7 @@ def _draw(
     legend = max(map(len, stacks)) * 0.13 * style.letters() + 0.02
     fixed = 2 * PAD + len(heads) * LINE + 0.06 + legend + rows * XLABEL
     figure = page(figure, width, fixed + rows * HEIGHT, (2.0, fixed + rows * 0.9))
-    full, high = style.size_of(figure)
+    _, high = style.size_of(figure)
     write_lines(figure, heads, high - PAD, 8, fontweight="bold")
     height = (high - fixed) / rows
     for i, kind in enumerate(scales):
@@ -123,17 +123,7 @@ def _draw(
         )
         draw_radial(axes, found, kind)
     for i, handles in enumerate(stacks):
-        figure.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=((i * each + LEFT) / full, (PAD / 2 + legend) / high),
-            ncols=1,
-            fontsize=7 * style.letters(),
-            handlelength=2.6,
-            labelspacing=0.25,
-            borderaxespad=0,
-            borderpad=0.1,
-        )
+        style.list_handles(figure, handles, i * each + LEFT, PAD / 2 + legend)
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(p.network or "network" for p in found))
     return figure

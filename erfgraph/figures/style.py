@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -195,6 +195,22 @@ def place(
     """New axes at a place given in inches from the lower left corner."""
     full, high = size_of(figure)
     return figure.add_axes((left / full, bottom / high, width / full, height / high), **options)
+
+
+def list_handles(figure: AnyFigure, handles: Sequence[Any], left: float, top: float) -> None:
+    """A legend of one column without a frame's room, its corner given in inches."""
+    full, high = size_of(figure)
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(left / full, top / high),
+        ncols=1,
+        fontsize=7 * letters(),
+        handlelength=2.6,
+        labelspacing=0.25,
+        borderaxespad=0,
+        borderpad=0.1,
+    )
 
 
 def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:

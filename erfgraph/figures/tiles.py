@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from erfgraph.errors import InputError
 from erfgraph.figures import style
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.shape import Box
@@ -25,6 +26,38 @@ BAR, BAR_TEXT = 0.12, 0.6
 NARROWEST, WIDEST = 4.0, 7.1
 PERIOD_COLOUR = style.ERF_COLOUR
 FOOT_TEXT, HEAD_TEXT = 7.0, 7.5  # points
+
+Shaped = TypeVar("Shaped")
+
+
+def checked(
+    what: str, given: Any, kind: type[Shaped], maker: str, axes: Callable[[Shaped], int]
+) -> list[Shaped]:
+    """What is to be shown as a list of one to nine of one kind, of one axis or of several.
+
+    Parameters
+    ----------
+    what : str
+        What the argument is called.
+    given : object or sequence of object
+    kind : type
+    maker : str
+        What makes such a thing, for the message.
+    axes : callable
+        How many axes one has.
+
+    Raises
+    ------
+    InputError
+    """
+    shown = [given] if isinstance(given, kind) else list(given)
+    if not all(isinstance(one, kind) for one in shown):
+        raise InputError(f"{what}: got {given!r}, wanted {kind.__name__} (see {maker})")
+    if not 1 <= len(shown) <= MOST:
+        raise InputError(f"{what}: got {len(shown)}, wanted 1 to {MOST}")
+    if len({axes(one) == 1 for one in shown}) > 1:
+        raise InputError(f"{what}: got some of one axis and some of several, wanted one kind")
+    return shown
 
 
 @dataclass(frozen=True, slots=True)

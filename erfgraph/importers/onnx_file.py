@@ -10,25 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from erfgraph.errors import FileError, MissingExtraError, excerpt
+from erfgraph.errors import FileError, excerpt
+from erfgraph.extras import onnx_module
 from erfgraph.importers.onnx_wire import WireError, initialisers, lean
 
 MOST_BYTES = (1 << 31) - 1  # of any message of Protocol Buffers
-
-
-def onnx_module() -> Any:
-    """The onnx package.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtraError("onnx is not installed; pip install 'erfgraph[onnx]'") from error
-    return onnx
 
 
 def read_model(path: Any) -> Any:

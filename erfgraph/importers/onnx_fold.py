@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from erfgraph.errors import ErfgraphError, FileError, excerpt
-from erfgraph.importers.onnx_file import onnx_module
+from erfgraph.extras import onnx_module
 from erfgraph.importers.onnx_folds import EVALUATED, TooLargeError
 from erfgraph.importers.onnx_graph import LARGEST_SIZE, MOST_ELEMENTS, Node
 from erfgraph.importers.trained import numbers_of

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from erfgraph.errors import FileError, excerpt
-from erfgraph.importers.onnx_file import Weights, onnx_module
+from erfgraph.extras import onnx_module
+from erfgraph.importers.onnx_file import Weights
 from erfgraph.importers.values import Constant
 
 MOST_NODES = 100_000  # of a model, its functions' called and subgraphs included

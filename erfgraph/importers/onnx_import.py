@@ -19,7 +19,8 @@ from erfgraph.errors import (
     excerpt,
     unknown_name,
 )
-from erfgraph.importers.onnx_file import Weights, onnx_module, read_model
+from erfgraph.extras import onnx_module
+from erfgraph.importers.onnx_file import Weights, read_model
 from erfgraph.importers.onnx_fold import Lacking, fold, shapes_of
 from erfgraph.importers.onnx_graph import Graph, Node, graph_of, text
 from erfgraph.importers.onnx_input import Image, find_image

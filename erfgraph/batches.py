@@ -28,7 +28,7 @@ from erfgraph.paths import finished, numbers_for, sizes_of
 from erfgraph.plan import Plan, compile_plan, reached, view_for
 from erfgraph.running import run
 from erfgraph.symmetry import Axes, like_axes, ordered
-from erfgraph.view import View
+from erfgraph.view import View, remembered
 
 TOGETHER = 1 << 25  # bytes of results in one array
 CACHED = 3 << 19  # bytes of the largest map of the units that are swept side by side
@@ -123,7 +123,9 @@ def count_units(
         Per unit its counts and their window, or None if no path leads there.
     """
     seen = view_for(net, "backward", start, stop, asked)
-    distinct, mirrored = _mirrored(seen, units)
+    distinct, mirrored = remembered(
+        seen.plans, ("mirrored", units), lambda: _mirrored(seen, units)
+    )
     found = _count(seen, start, distinct, stop, exact, of)
     return [found[k] if axes is None else _turned(found[k], axes) for k, axes in mirrored]
 
@@ -132,16 +134,13 @@ def _mirrored(
     seen: View, units: tuple[Shape, ...]
 ) -> tuple[tuple[Shape, ...], list[tuple[int, Axes | None]]]:
     """Units of which none mirrors another, and which of them each is, with its axes or others."""
-    key = ("mirrored", units)
-    if key not in seen.found:
-        groups = like_axes(seen)
-        as_asked = tuple(range(len(seen.shapes[0])))
-        others = [ordered(unit, groups) for unit in units]
-        numbers = {unit: k for k, unit in enumerate(dict.fromkeys(unit for unit, _ in others))}
-        which = [(numbers[unit], None if axes == as_asked else axes) for unit, axes in others]
-        seen.found[key] = tuple(numbers), which
-    found: tuple[tuple[Shape, ...], list[tuple[int, Axes | None]]] = seen.found[key]
-    return found
+    groups = like_axes(seen)
+    as_asked = tuple(range(len(seen.shapes[0])))
+    others = [ordered(unit, groups) for unit in units]
+    numbers = {unit: k for k, unit in enumerate(dict.fromkeys(unit for unit, _ in others))}
+    return tuple(numbers), [
+        (numbers[unit], None if axes == as_asked else axes) for unit, axes in others
+    ]
 
 
 def _turned(
@@ -225,9 +224,7 @@ def _batch(
 ) -> Batch:
     """The compiled sweeps of units, kept with the view for the next call."""
     key = ("units", start, units, stop, exact, of)
-    batch: Batch | None = seen.found.get(key)
-    if batch is None:
-        batch = seen.found[key] = _compile(seen, start, units, stop, exact, of)
+    batch = remembered(seen.plans, key, lambda: _compile(seen, start, units, stop, exact, of))
     memory.require(batch.n_bytes, f"maps of {len(units)} units", "ask for fewer at a time")
     return batch
 

@@ -18,8 +18,8 @@ from erfgraph import memory, wide
 from erfgraph.axes import Window
 from erfgraph.counts import LARGEST_INT64, Counts
 from erfgraph.params import Shape
-from erfgraph.plan import MOST_PLANS, Plan, compile_plan
-from erfgraph.view import Strand, View
+from erfgraph.plan import Plan, compile_plan
+from erfgraph.view import MOST_PLANS, Strand, View, remembered
 from erfgraph.wide import Wide
 
 SCALARS = 16  # products of limbs from which on Python's integers are the quicker ones
@@ -27,10 +27,7 @@ SCALARS = 16  # products of limbs from which on Python's integers are the quicke
 
 def axis_views(seen: View) -> tuple[View, ...] | None:
     """One view per axis, equal ones the same object; None if it is no chain of products."""
-    if "axes" not in seen.found:
-        seen.found["axes"] = _axis_views(seen)
-    found: tuple[View, ...] | None = seen.found["axes"]
-    return found
+    return remembered(seen.plans, "axes", lambda: _axis_views(seen))
 
 
 def _axis_views(seen: View) -> tuple[View, ...] | None:

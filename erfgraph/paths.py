@@ -20,8 +20,9 @@ from erfgraph.counts import LARGEST_INT64, Counts, float_scale
 from erfgraph.errors import SizeError
 from erfgraph.factors import factors, product, require_room
 from erfgraph.number_types import BOOL, INT64, Numbers
-from erfgraph.plan import MOST_PLANS, Plan
+from erfgraph.plan import Plan
 from erfgraph.running import run
+from erfgraph.view import MOST_PLANS
 
 
 @dataclass(frozen=True, eq=False)

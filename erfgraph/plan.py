@@ -15,22 +15,20 @@ classes side by side within a limb. With channels collapsed there is one class.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from erfgraph import axes, memory
+from erfgraph import axes
 from erfgraph.axes import Window
 from erfgraph.channel_classes import Classes, Mixing, classify, mixing
 from erfgraph.channels import Channels
 from erfgraph.network import Network
 from erfgraph.params import Shape
 from erfgraph.steps import TapsStep, Term, axis_step, make_term
-from erfgraph.view import Direction, Strand, View, view
-
-MOST_PLANS = 256
+from erfgraph.view import Direction, Strand, View, remembered, view
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +62,6 @@ class Plan:
     seeds: tuple[int, ...] = (1,)  # what the first window holds, one number per class
 
 
-Compiled = TypeVar("Compiled")
-
-
-def kept(net: Network, key: tuple[Any, ...], make: Callable[[], Compiled]) -> Compiled:
-    """A compiled sweep, kept with the network for the next call."""
-    found: Compiled | None = net.plans.get(key)
-    if found is None:
-        if len(net.plans) >= MOST_PLANS:
-            net.plans.clear()
-        with memory.collector_paused():
-            found = net.plans[key] = make()
-    return found
-
-
 def plan_for(
     net: Network,
     direction: Direction,
@@ -88,8 +72,8 @@ def plan_for(
 ) -> Plan:
     """The compiled sweep from a unit, kept with the network for the next call."""
     window = tuple((u, u + 1) for u in unit)
-    return kept(
-        net,
+    return remembered(
+        net.plans,
         (direction, start, unit, stop, asked, _grown(net, direction)),
         lambda: compile_plan(view_for(net, direction, start, stop, asked), start, window),
     )
@@ -104,7 +88,7 @@ def view_for(
 ) -> View:
     """What all sweeps from a map have in common, kept with the network."""
     key = ("view", direction, start, stop, asked, _grown(net, direction))
-    return kept(net, key, lambda: view(net, direction, start, stop, asked))
+    return remembered(net.plans, key, lambda: view(net, direction, start, stop, asked))
 
 
 def _grown(net: Network, direction: Direction) -> int | None:
@@ -129,9 +113,7 @@ def compile_plan(seen: View, start: int, window: tuple[Window, ...], apart: bool
     -------
     Plan
     """
-    if start not in seen.found:
-        seen.found[start] = _mixed(seen, start)
-    classes, mixed = seen.found[start]
+    classes, mixed = remembered(seen.plans, ("mixed", start), lambda: _mixed(seen, start))
     windows = reached(seen, {i: [s for s, _ in mixed[i]] for i in seen.order}, start, window)
     pushes: dict[int, tuple[Push, ...]] = {}
     inflow: dict[int, int] = {}
@@ -189,7 +171,7 @@ def reached(
     start : int
     window : tuple of (start, stop), one per axis
     """
-    known = seen.found
+    known = seen.hulls
     windows: dict[int, tuple[Window, ...]] = {start: window}
     for index in seen.order:
         here = windows.get(index)

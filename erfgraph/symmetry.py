@@ -10,17 +10,14 @@ from collections import Counter
 
 from erfgraph.layers import Terms
 from erfgraph.params import Shape
-from erfgraph.view import View
+from erfgraph.view import View, remembered
 
 Axes = tuple[int, ...]
 
 
 def like_axes(seen: View) -> tuple[Axes, ...]:
     """The groups of axes that can be exchanged with each other, each in ascending order."""
-    if "like axes" not in seen.found:
-        seen.found["like axes"] = _like_axes(seen)
-    found: tuple[Axes, ...] = seen.found["like axes"]
-    return found
+    return remembered(seen.plans, "like axes", lambda: _like_axes(seen))
 
 
 def _like_axes(seen: View) -> tuple[Axes, ...]:

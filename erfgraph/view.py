@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from erfgraph import axes
+from erfgraph import axes, memory
+from erfgraph.axes import Window
 from erfgraph.channels import Channels, Mix
 from erfgraph.layers import Terms
 from erfgraph.network import Network
@@ -55,7 +56,26 @@ class View:
     asked: Channels | None = None  # then: the channels of the first map to start on
     weighted: bool = False  # whether numbers are floats rather than counts
     classes: Mapping[int, Any] | None = None  # of channels, where they are known beforehand
-    found: dict[Any, Any] = field(default_factory=dict, repr=False)  # what plans have in common
+    hulls: dict[tuple[int, Window], Window | None] = field(default_factory=dict, repr=False)
+    plans: dict[Any, Any] = field(default_factory=dict, repr=False)  # see `remembered`
+
+
+MOST_PLANS = 256
+
+Made = TypeVar("Made")
+
+
+def remembered(held: dict[Any, Any], key: Hashable, make: Callable[[], Made]) -> Made:
+    """What was made for a key, kept with a network or a view for the next call."""
+    found: Made
+    if key in held:
+        found = held[key]
+        return found
+    if len(held) >= MOST_PLANS:
+        held.clear()
+    with memory.collector_paused():
+        found = held[key] = make()
+    return found
 
 
 def view(

@@ -22,8 +22,9 @@ from erfgraph.network import Network
 from erfgraph.number_types import BOOL
 from erfgraph.params import Shape
 from erfgraph.paths import ScaledNumbers, summed
-from erfgraph.plan import MOST_PLANS, Plan, compile_plan, kept
+from erfgraph.plan import Plan, compile_plan
 from erfgraph.running import run
+from erfgraph.view import MOST_PLANS, remembered
 from erfgraph.weighted_view import Weighed, uniform_view, variance_view, weighed
 from erfgraph.weighting import Weighting
 
@@ -79,7 +80,7 @@ def sweep_for(
             seen = uniform_view(net, top.index, asked, stops)
             return Sweep(compile_plan(seen, top.index, window), 1 / len(asked))
         key = ("weighed", top.index, top.passed, stops, w)  # the same for other units
-        part = kept(net, key, lambda: weighed(net, top, stops, w))
+        part = remembered(net.plans, key, lambda: weighed(net, top, stops, w))
         seen = variance_view(net, top.index, asked, stops, part)
         plan = compile_plan(seen, top.index, window)
         if part.forward is None:
@@ -95,7 +96,7 @@ def sweep_for(
             more = _placed(plan, common, len(net.maps), first)
         return Sweep(plan, first / len(asked), more)
 
-    return kept(net, (measure, top.index, top.passed, unit, stops, asked, w), make)
+    return remembered(net.plans, (measure, top.index, top.passed, unit, stops, asked, w), make)
 
 
 def _bends(net: Network, part: Weighed) -> bool:

@@ -323,7 +323,7 @@ def test_many_units_in_tiles_and_jobs(monkeypatch):
     assert [imp.unit for imp in found] == units
     alike(found, net)
     seen = view_for(net, "backward", net.output.index, 0)
-    batch = seen.found["units", net.output.index, tuple(units), 0, True, None]
+    batch = seen.plans["units", net.output.index, tuple(units), 0, True, None]
     assert len({id(job.plan) for job in batch.jobs}) > 3
     assert sorted(m for job in batch.jobs for m in job.members) == list(range(len(units)))
 

@@ -1,0 +1,91 @@
+"""Axes that are given: panels drawn into the caller's own figure, of which the rest stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from erfgraph.errors import InputError
+
+Given = Axes | Sequence[Axes] | np.ndarray
+
+
+def panel_axes(
+    ax: Any, panels: Sequence[str], figure: Any = None, *, flat: bool = True
+) -> list[Axes]:
+    """The axes that are given, one for each panel in reading order.
+
+    Parameters
+    ----------
+    ax : Axes, or sequence or array of Axes
+    panels : sequence of str
+        What each panel shows, for the message.
+    figure : object
+        What was given as `figure` besides.
+    flat : bool
+        Whether they must be plain ones of two axes.
+
+    Raises
+    ------
+    InputError
+    """
+    if figure is not None:
+        raise InputError("ax, figure: got both, wanted one of them")
+    found = [ax] if isinstance(ax, Axes) else list(np.asarray(ax, dtype=object).flat)
+    for one in found:
+        if not isinstance(one, Axes):
+            raise InputError(f"ax: got {one!r}, wanted matplotlib Axes")
+        if flat and one.name != "rectilinear":
+            raise InputError(f"ax: got Axes of projection {one.name!r}, wanted plain ones")
+    if len(found) != len(panels):
+        each = f"{len(panels)}, one for each of: {', '.join(panels)}"
+        raise InputError(
+            f"ax: got {len(found)} Axes, wanted {each if len(panels) != 1 else 'one'}"
+        )
+    if len({id(one.get_figure(root=True)) for one in found}) > 1:
+        raise InputError("ax: got Axes of several figures, wanted those of one")
+    return found
+
+
+def finished(
+    axes: Sequence[Axes],
+    title: str | None,
+    handles: Sequence[Any] = (),
+    names: Sequence[str] = (),
+) -> Figure:
+    """A legend in the first panel, titles that tell several apart, and the whole figure.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+    title : str or None
+        Over the first panel, in place of its own.
+    handles : sequence of Artist
+    names : sequence of str
+        Of the panels; one panel alone has none.
+    """
+    if len(axes) > 1:
+        for each, name in zip(axes, names, strict=False):
+            each.set_title(name)
+    if title is not None:
+        axes[0].set_title(title)
+    if handles:
+        axes[0].legend(handles=list(handles))
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None  # for the type checker: `panel_axes` has looked
+    return figure
+
+
+def square(axes: Axes) -> None:
+    """Pixels as high as wide; the axes at once as large as they are drawn."""
+    axes.set_aspect("equal")
+    axes.apply_aspect()
+
+
+def width_of(axes: Axes) -> float:
+    """Width in inches, as far as it is known before the figure is laid out."""
+    return float(axes.get_window_extent().width / axes.figure.dpi)

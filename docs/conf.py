@@ -25,15 +25,20 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "shell",
+    "sphinx_gallery.gen_gallery",
+    "links",
+    "mathml",
+    "pictures",
     "public_names",
+    "shell",
 ]
-source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "api/generated", "auto_examples"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "_drawn", "gallery", "examples", "*_table.md", "*_breakdown.md"]
 suppress_warnings: list[str] = []
 
 # pages
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+html_math_renderer = "mathml"
 myst_heading_anchors = 3
 
 # reference: types stand in the docstrings, so signatures go without
@@ -59,6 +64,23 @@ from erfgraph.theory import *
 """
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 trim_doctest_flags = True
+
+# the gallery: scripts that are run, and what they draw
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery"],
+    "gallery_dirs": ["auto_examples"],
+    "image_scrapers": ("pictures.scrape",),
+    "capture_repr": ("_repr_html_",),
+    "backreferences_dir": "auto_examples/used",
+    "doc_module": ("erfgraph",),
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 5,
+    "write_computation_times": False,
+    "remove_config_comments": True,
+}
 
 # looks
 html_theme = "furo"

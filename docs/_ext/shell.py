@@ -1,7 +1,9 @@
 """The directive ``shell``: a console session whose ``erfgraph`` commands are run at every build.
 
 What the page shows must be what the commands print, on either stream (``...`` stands for
-anything); else the build warns. ``$ echo $?`` shows the exit status of the command before.
+anything); else the build warns. ``$ echo $?`` shows the exit status of the command before. The
+option ``figure`` names a PNG file that a command writes and that is shown below the session,
+``alt`` says in words what is to be seen.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst import directives
+from pictures import picture, place_for
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -51,21 +55,36 @@ class Shell(SphinxDirective):
     """See the module's docstring."""
 
     has_content = True
+    option_spec = {"figure": directives.unchanged, "alt": directives.unchanged}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         """Check the session and show it."""
         lines = list(self.content)
+        shown = nodes.literal_block("\n".join(lines), "\n".join(lines), language="console")
+        self.set_source_info(shown)
+        if self.env.app.builder.name == "doctest":
+            return [shown]  # the pages themselves have run it
         before = Path.cwd()
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(Path(self.env.srcdir) / "examples", folder, dirs_exist_ok=True)
             os.chdir(folder)
             try:
                 self._check(lines)
+                return [shown, *self._picture()]
             finally:
                 os.chdir(before)
-        shown = nodes.literal_block("\n".join(lines), "\n".join(lines), language="console")
-        self.set_source_info(shown)
-        return [shown]
+
+    def _picture(self) -> list[nodes.Node]:
+        """What the session drew, where the page wants to show it."""
+        name = self.options.get("figure")
+        if name is None:
+            return []
+        if not Path(name).is_file():
+            LOGGER.warning("shell: no command wrote %r", name, location=self.get_location())
+            return []
+        path = place_for(self, Path(name).stem)
+        shutil.copyfile(name, path)
+        return [picture(self, path, self.options.get("alt", ""))]
 
     def _check(self, lines: list[str]) -> None:
         checker = doctest.OutputChecker()

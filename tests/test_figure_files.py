@@ -157,10 +157,99 @@ def test_pgf_needs_no_tex(tmp_path, monkeypatch):
 
 
 def test_texts_for_tex_are_plain():
-    assert as_tex("a_b & 5 % ≥ 2×10⁻⁵") == (
+    assert as_tex("a_b & 5 % ≥ 2×10⁻⁵ ∝ depthᵖ, x₁ – 2") == (
         r"a\_b \& 5 \% \ensuremath{\geq} 2\ensuremath{\times}10"
-        r"\ensuremath{^{-}}\ensuremath{^{5}}"
+        r"\ensuremath{^{-}}\ensuremath{^{5}} \ensuremath{\propto} depth\ensuremath{^{p}}, "
+        r"x\ensuremath{_{1}} -- 2"
     )
+
+
+def every_kind():
+    """A figure of every kind, with all that it can say."""
+    net = eg.load(NET, (24, 24))
+    imp, edges = eg.importance(net), eg.importance(net, measure="edges")
+    head = eg.load("cat(conv1 | conv3p2d2 | gap up16)", (16, 16))
+    objects = eg.ObjectSizes([6, 40], [5, 50])
+    match = eg.match_objects(net, objects, ["conv2", "conv4"])
+    return {
+        "agreement": figures.agreement_figure(eg.compare(imp, edges, bootstrap=0)),
+        "architecture": figures.architecture_figure(
+            eg.load("conv7s2p3 res(conv3p1*2)*3", (32, 32))
+        ),
+        "cells": figures.cells_figure(eg.cells(eg.load("conv3p1 max4", (12, 12)))),
+        "centre": figures.centre_figure(net, object_size=4),
+        "checkerboard": figures.checkerboard_figure(eg.checkerboard(eg.load("deconv3s2", (6, 6)))),
+        "compare": figures.compare_figure([imp, edges], scale="log", floor=1e-3),
+        "coverage": figures.coverage_figure(eg.coverage(net)),
+        "graph": figures.graph_figure(eg.load("conv7*3")),
+        "gridding": figures.gridding_figure(eg.importance(eg.load("conv3d2*3", (32, 32)))),
+        "growth": figures.growth_figure(eg.growth(eg.load("conv3*9", (19, 19))), law=True),
+        "importance": importance_figure(imp, thresholds=(0.05, 0.5), scale="power"),
+        "match": figures.match_figure(match),
+        "radial": figures.radial_figure(imp),
+        "scale": figures.scale_figure(eg.spectrum(head)),
+    }
+
+
+# of LaTeX itself, of package pgf and what it loads
+KNOWN = re.compile(
+    r"pgf\w*|begin\w*|end\w*|makeat(letter|other)|def|mathdefault|color|definecolor|makebox|"
+    r"font(family|size)|familydefault|selectfont|bfseries|itshape|catcode|active|sp|"
+    r"ifmmode|else|fi|ensuremath|l?dots|text(backslash|ascii\w+)|Vert|geq|leq|times|pm|surd|"
+    r"cdot|infty|propto"
+)
+
+
+def test_latex_knows_every_command_and_every_letter_of_every_figure(tmp_path):
+    made = every_kind()
+    assert {f"{name}_figure" for name in made} == {
+        name for name in figures.__all__ if name.endswith("_figure") and name != "save_figure"
+    }
+    for name, figure in made.items():
+        save_figure(figure, tmp_path / "a.pgf")
+        text = (tmp_path / "a.pgf").read_text("utf-8")
+        source = "\n".join(line for line in text.splitlines() if not line.startswith("% "))
+        commands = set(re.findall(r"\\([A-Za-z]+)", source))
+        assert [c for c in commands if not KNOWN.fullmatch(c)] == [], name
+        assert ("mathdefault" in commands) == (r"\def\mathdefault" in source)
+        assert source.isascii(), name
+
+
+def hung(path):
+    """Where the texts of a PGF picture hang: by text, the point in inches and the end."""
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        at = re.match(r"\\pgftext\[x=([-\d.]+)in, y=([-\d.]+)in, left, base", line)
+        if at:
+            side, text = re.search(r"\\makebox\[0pt\]\[(.)\]\{(.*)\}\}\}%", line).groups()
+            found[text] = (float(at[1]), float(at[2]), side)
+    return found
+
+
+def test_texts_of_pgf_hang_where_they_are_aligned_whatever_the_font(tmp_path):
+    """A text that the document sets narrower stays in the middle of its axis, at its tick."""
+    figure = Figure((4, 3))
+    axes = figure.add_axes((0.25, 0.25, 0.5, 0.5))
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0.5], yticks=[0.5])
+    axes.set_xticklabels(["upright"], rotation=90)
+    axes.set_yticklabels(["tick"])
+    axes.set_xlabel("along")
+    axes.set_ylabel("upwards")
+    axes.text(0.5, 0.9, "first\nsecond line", ha="right", transform=axes.transAxes)
+    axes.text(0.1, 0.1, "plain", transform=axes.transAxes)
+    save_figure(figure, tmp_path / "a.pgf")
+    found = hung(tmp_path / "a.pgf")
+    where = {text: at[:2] for text, at in found.items()}
+    sides = {"l": "plain", "c": "along upwards", "r": "upright tick first second"}
+    assert {text.split()[0]: at[2] for text, at in found.items()} == {
+        word: side for side, words in sides.items() for word in words.split()
+    }
+    assert where["along"][0] == pytest.approx(2, abs=0.01)  # the middle of the axis
+    assert where["upwards"][1] == pytest.approx(1.5, abs=0.01)
+    assert where["first"][0] == where["second line"][0] == pytest.approx(2, abs=0.01)
+    assert where["plain"] == pytest.approx((1.2, 0.9), abs=0.01)
+    assert 0.6 < where["upright"][1] < 0.75  # just below the axis, and just left of it
+    assert 0.85 < where["tick"][0] < 1
 
 
 def test_the_command_of_a_figure_is_this_one(tmp_path, monkeypatch, capsys):

@@ -1,12 +1,16 @@
 """PGF pictures for LaTeX, written without LaTeX.
 
 matplotlib's own writer runs TeX to measure every text. Here texts are measured in the
-figures' font instead and set by the document in its own, so the picture goes with its text.
+figures' font instead and set by the document in its own, so the picture goes with its text. Fonts
+differ in width: each text hangs by the point that it is aligned at, on the baseline that it has
+in the figures' font.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import matplotlib
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_pgf import RendererPgf
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from erfgraph.files import write_whole
@@ -23,27 +28,28 @@ _HOW = (
     r"In the preamble \usepackage{pgf}, in the document \input this file.",
     r"Pictures that it names lie beside it: from another folder take \import, of package import.",
 )
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
-_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+_SIGNS = {
+    "≥": "geq", "≤": "leq", "×": "times", "±": "pm", "√": "surd", "→": "rightarrow", "·": "cdot",
+    "∞": "infty", "∝": "propto", "∂": "partial", "‖": "Vert", "α": "alpha", "β": "beta",
+    "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta", "κ": "kappa", "λ": "lambda",
+    "μ": "mu", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "ω": "omega",
+    "Δ": "Delta", "Σ": "Sigma",
+}  # fmt: skip
 # what LaTeX would read as a command, or has no letter for in its usual fonts
 _AS_TEX = {
     "\\": r"\textbackslash{}",
     **{letter: f"\\{letter}" for letter in "{}$&#%_"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "≥": r"\ensuremath{\geq}",
-    "≤": r"\ensuremath{\leq}",
-    "×": r"\ensuremath{\times}",
-    "±": r"\ensuremath{\pm}",
-    "√": r"\ensuremath{\surd}",
-    "→": r"\ensuremath{\rightarrow}",
-    "·": r"\ensuremath{\cdot}",
-    "∞": r"\ensuremath{\infty}",
-    "σ": r"\ensuremath{\sigma}",
     "…": r"\ldots{}",
-    **{letter: f"\\ensuremath{{^{{{plain}}}}}" for letter, plain in _SUPERSCRIPTS.items()},
-    **{letter: f"\\ensuremath{{_{{{plain}}}}}" for letter, plain in _SUBSCRIPTS.items()},
+    "–": "--",
+    **{letter: rf"\ensuremath{{\{name}}}" for letter, name in _SIGNS.items()},
 }
+_RAISED = {"<super>": "^", "<sub>": "_"}
+# how far along a text the point lies that it is aligned at, and how a box of no width hangs there
+_ALONG = {"left": (0.0, "l"), "center": (0.5, "c"), "right": (1.0, "r")}
+# a text that stands upright is aligned along itself by what is vertical on the page
+_UPRIGHT = {"bottom": "left", "top": "right", "center": "center", "center_baseline": "center"}
 
 
 def as_tex(text: str) -> str:
@@ -54,7 +60,24 @@ def as_tex(text: str) -> str:
     >>> print(as_tex("50 % of 2×10⁵_"))
     50 \% of 2\ensuremath{\times}10\ensuremath{^{5}}\_
     """
-    return "".join(_AS_TEX.get(letter, letter) for letter in text)
+    return "".join(map(_letter_as_tex, text))
+
+
+def _letter_as_tex(letter: str) -> str:
+    kind, _, plain = unicodedata.decomposition(letter).partition(" ")
+    if kind in _RAISED:
+        inner = "".join(chr(int(code, 16)) for code in plain.split())
+        return rf"\ensuremath{{{_RAISED[kind]}{{{inner.replace('−', '-')}}}}}"
+    return _AS_TEX.get(letter, letter)
+
+
+def _side(text: Text | None, angle: float) -> str:
+    """Which end of a text, along its own direction, keeps its place."""
+    if text is None:
+        return "left"
+    if angle % 360 == 0 or text.get_rotation_mode() == "anchor":
+        return text.get_horizontalalignment()
+    return _UPRIGHT.get(text.get_verticalalignment(), "left") if angle % 360 == 90 else "left"
 
 
 class _Renderer(RendererPgf):
@@ -65,6 +88,13 @@ class _Renderer(RendererPgf):
         start(figure, file)
         self.stem = stem
         self.pictures: dict[str, bytes] = {}
+        # the lines of a text are drawn one by one, without a word of whose they are
+        self.lines: dict[str, str] = {
+            line: text.get_horizontalalignment()
+            for text in figure.findobj(Text)
+            if text.get_text().count("\n") and text.get_rotation() == 0
+            for line in text.get_text().split("\n")
+        }
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:
         pixels = self.dpi / 72  # of a point
@@ -73,11 +103,24 @@ class _Renderer(RendererPgf):
         )
 
     def draw_text(
-        self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, *rest: Any, **more: Any
+        self,
+        gc: Any,
+        x: float,
+        y: float,
+        s: str,
+        prop: Any,
+        angle: float,
+        ismath: Any = False,
+        mtext: Any = None,
     ) -> None:
-        ismath = rest[0] if rest else more.get("ismath", False)
+        side = self.lines.get(s, "left") if mtext is None else _side(mtext, angle)
+        along, hangs = _ALONG[side]
+        way = along * self.get_text_width_height_descent(s, prop, ismath)[0]
+        x += way * math.cos(math.radians(angle))
+        y += way * math.sin(math.radians(angle))
+        tex = rf"\makebox[0pt][{hangs}]{{{s if ismath else as_tex(s)}}}"
         draw: Any = super().draw_text
-        draw(gc, x, y, s if ismath else as_tex(s), prop, angle, *rest, **more)
+        draw(gc, x, y, tex, prop, angle, ismath)
 
     def draw_image(self, gc: Any, x: float, y: float, im: Any, transform: Any = None) -> None:
         from PIL import Image
@@ -129,7 +172,8 @@ def write_pgf(figure: Figure, target: Path, entries: Mapping[str, str], dpi: flo
         with matplotlib.rc_context({"pgf.rcfonts": False}):
             inner = _Renderer(figure, file, target.stem)
             file.write(
-                "\\begingroup%\n\\makeatletter%\n\\begin{pgfpicture}%\n"
+                "\\begingroup%\n\\makeatletter%\n\\def\\mathdefault#1{#1}%\n"
+                "\\begin{pgfpicture}%\n"
                 "\\pgfpathrectangle{\\pgfpointorigin}"
                 f"{{\\pgfqpoint{{{width:f}in}}{{{high:f}in}}}}%\n"
                 "\\pgfusepath{use as bounding box, clip}%\n"

@@ -374,9 +374,9 @@ def test_given_axes_and_figures_are_used():
     imp = rate("conv3*3", (9, 9))
     figure = Figure(figsize=(8, 4))
     left, right = figure.subplots(1, 2)
-    assert importance_figure(imp, axes=left) is figure
+    assert importance_figure(imp, ax=left) is figure
     assert len(left.images) == 1
-    assert importance_figure(rate("conv7*3"), axes=right, title="37") is figure
+    assert importance_figure(rate("conv7*3"), ax=right, title="37") is figure
     assert right.get_title() == "37"
     whole = Figure(figsize=(12, 5))
     parts = whole.subfigures(1, 2)
@@ -385,8 +385,8 @@ def test_given_axes_and_figures_are_used():
     assert collisions(whole) == []
     with pytest.raises(InputError, match=r"figure: got 1.0 x 1.0 inches, wanted at least"):
         importance_figure(imp, figure=Figure(figsize=(1, 1)))
-    with pytest.raises(InputError, match="three axes"):
-        importance_figure(rate("conv3", (5, 5, 5)), axes=left)
+    with pytest.raises(InputError, match="ax: got 1 Axes, wanted 3, one for each of: z = 1, y = 1"):
+        importance_figure(rate("conv3", (5, 5, 5)), ax=left)
 
 
 def test_what_does_not_fit_is_refused():

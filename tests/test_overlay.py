@@ -97,7 +97,7 @@ def test_the_photograph_lies_under_the_map(imp):
 
 def test_both_go_into_axes_of_the_callers(imp):
     axes = Figure().add_subplot()
-    importance_figure(imp, axes=axes, thresholds=LEVELS, image=PHOTO)
+    importance_figure(imp, ax=axes, thresholds=LEVELS, image=PHOTO)
     assert len(outlines(axes)) == 3
     assert len(axes.images) == 2
 

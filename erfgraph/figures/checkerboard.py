@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, tiles
+from erfgraph.figures.given import Given, finished, panel_axes, square
 from erfgraph.figures.style import AnyFigure
 from erfgraph.figures.tiles import Tile
 from erfgraph.shape import Box
@@ -33,6 +34,7 @@ def checkerboard_figure(
     names: Sequence[str] | None = None,
     cmap: Any = style.DEFAULT_CMAP,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw how many paths from the input lead into the units of a map, and their period.
@@ -51,8 +53,11 @@ def checkerboard_figure(
     cmap : str or Colormap, optional
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw the counts alone into these axes of your own figure, one a panel, without a colour
+        bar: ``figure.colorbar(ax.images[0], ax=ax, label=ax.images[0].get_label())`` makes one.
     title : str, optional
-        Above all panels.
+        Above all panels; in given axes that of the first.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def checkerboard_figure(
     Raises
     ------
     InputError
-        If there are none or too many, `names` are not as many, or the figure is too small.
+        If there are none or too many, `names` are not as many, the figure is too small, or
+        `ax` is not one a panel.
     NameLookupError
         If there is no such colour map.
 
@@ -81,6 +87,13 @@ def checkerboard_figure(
     if len(said) != len(boards):
         raise InputError(f"names: got {len(said)} for {len(boards)} panels")
     colours = style.colour_map(cmap)
+    if ax is not None:
+        axes = panel_axes(ax, said, figure)
+        for each, board in zip(axes, boards, strict=True):
+            draw_checkerboard(each, board, view_of(board), colours)
+            if each.images:
+                square(each)
+        return finished(axes, title, _handles(boards), said)
     with style.paper_style():
         return single._whole(_draw(figure, boards, said, colours, title))
 
@@ -106,11 +119,15 @@ def _draw(
         made.outline.set_linewidth(0.6)
         if made.solids is not None:
             made.solids.set_edgecolor("face")
-    if any(b.contrast for b in boards):
-        frame = Patch(fill=False, edgecolor=tiles.PERIOD_COLOUR, lw=1.3, label="a period")
-        tiles.legend(figure, [frame])
+    tiles.legend(figure, _handles(boards))
     tiles.labelled(figure, title, panels)
     return figure
+
+
+def _handles(boards: Sequence[Checkerboard]) -> list[Patch]:
+    if not any(b.contrast for b in boards):
+        return []
+    return [Patch(fill=False, edgecolor=tiles.PERIOD_COLOUR, lw=1.3, label="a period")]
 
 
 def _foot(board: Checkerboard) -> str:
@@ -175,6 +192,7 @@ def draw_checkerboard(axes: Axes, board: Checkerboard, view: Box, cmap: Any) -> 
             aspect="auto",
             interpolation="nearest",
             zorder=1,
+            label=LABEL,
         )
         _write(axes, plane, share, shown, cmap)
     if board.contrast:

@@ -13,6 +13,7 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import panel as panels_of
 from erfgraph.figures import profile, style, wording
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
@@ -25,6 +26,7 @@ LEFT, RIGHT, GAP = 0.72, 0.12, 0.1
 BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.46, 0.26, 0.1
 AROUND = LEFT + 2 * GAP + BAR + BAR_TEXT + RIGHT
+WIDEST = 99.0  # room for a name that is not wrapped yet
 NARROW = 1.2  # the least width of an image, where a paper is narrow
 
 
@@ -39,6 +41,7 @@ def compare_figure(
     floor: float | None = None,
     view: str = "auto",
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw importance maps side by side, on one scale and with one colour bar.
@@ -54,8 +57,13 @@ def compare_figure(
         One a map; default ``imp.erf()`` of each.
     scale, cmap, vmin, vmax, floor, view, figure
         As for `importance_figure`.
+    ax : Axes or sequence of Axes, optional
+        Draw the maps alone into these axes of your own figure, one a map, or three where maps
+        have three axes; no colour bar: ``figure.colorbar(ax[0].images[0], ax=ax)`` makes the
+        one for all.
     title : str, optional
-        Above all panels; each has its network's name in any case.
+        Above all panels; each has its network's name in any case. In given axes that of the
+        first.
 
     Returns
     -------
@@ -64,7 +72,8 @@ def compare_figure(
     Raises
     ------
     InputError
-        If there is no map, numbers of axes or of fields differ, or as `importance_figure`.
+        If there is no map, numbers of axes or of fields differ, or as `importance_figure`;
+        if `ax` is not what the maps need.
     NameLookupError
         If there is no such scale, view or colour map.
 
@@ -79,6 +88,8 @@ def compare_figure(
     imps, fields = _checked(imps, erfs)
     style.colour_map(cmap)
     chosen = make_scale(imps, scale, vmin, vmax, floor)
+    if ax is not None:
+        return _into(ax, figure, imps, fields, chosen, cmap, view, title)
     with style.paper_style():
         if len(imps[0].shape) == 1:
             names = [imp.network or "network" for imp in imps]
@@ -103,10 +114,36 @@ def _checked(
     return imps, fields
 
 
-def _rows(
-    imps: list[ImportanceMap], erfs: list[ERF], view: str
-) -> list[list[tuple[list[str], Panel]]]:
-    """Panels in rows, each with its title's lines."""
+def _into(
+    ax: Given,
+    figure: AnyFigure | None,
+    imps: list[ImportanceMap],
+    erfs: list[ERF],
+    scale: Scale,
+    cmap: Any,
+    view: str,
+    title: str | None,
+) -> Figure:
+    """The maps alone in axes of the caller's."""
+    if len(imps[0].shape) == 1:
+        axes = panel_axes(ax, [imp.network or "network" for imp in imps], figure)
+        return profile.draw_profiles(axes, imps, erfs, scale, view, title)
+    found = _panels(imps, erfs, view)
+    names = [
+        "\n".join([*_name(imp, imps, WIDEST), panel.title]).strip()
+        for imp, shown in zip(imps, found, strict=True)
+        for panel in shown
+    ]
+    axes = panel_axes(ax, [name.replace("\n", ", ") for name in names], figure)
+    flat = [panel for shown in found for panel in shown]
+    label = scale.label(wording.counted(imps[0]))
+    for each, panel in zip(axes, flat, strict=True):
+        draw_panel(each, panel, scale, cmap, label, square=True)
+    return finished(axes, title, single.legend_handles(axes, flat, scale), names)
+
+
+def _panels(imps: list[ImportanceMap], erfs: list[ERF], view: str) -> list[list[Panel]]:
+    """The panels of every map; where inputs agree, all show the same part."""
     found = [panels_of.panels(imp, erf, view) for imp, erf in zip(imps, erfs, strict=True)]
     if len({imp.shape for imp in imps}) == 1:
         for i in range(len(found[0])):
@@ -116,6 +153,14 @@ def _rows(
             )
             for shown in found:
                 shown[i] = shown[i].with_view(union)
+    return found
+
+
+def _rows(
+    imps: list[ImportanceMap], erfs: list[ERF], view: str
+) -> list[list[tuple[list[str], Panel]]]:
+    """Panels in rows, each with its title's lines."""
+    found = _panels(imps, erfs, view)
     three = len(found[0]) == 3
     most = 3 if three else style.per_row(PER_ROW, AROUND - BETWEEN, BETWEEN + NARROW)
     per_row = 3 if three else math.ceil(len(found) / math.ceil(len(found) / most))
@@ -138,16 +183,19 @@ def _side(width: float, columns: int) -> float:
 
 
 def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap], room: float) -> list[str]:
+    share = wording.percent(erf.share_of_trf)
+    found = f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF"
+    return [*_name(imp, imps, room), *wrapped(found, room, 7)]
+
+
+def _name(imp: ImportanceMap, imps: list[ImportanceMap], room: float) -> list[str]:
+    """What tells a map apart, in lines that fit a width."""
     lines = wrapped(imp.network or "network", room, 8)
     if len({(i.layer, i.unit, wording.counted(i)) for i in imps}) > 1:
         lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, 7)
     if len({wording.counted(i) for i in imps}) > 1:
         lines += wrapped(wording.counted(imp), room, 7)
-    share = wording.percent(erf.share_of_trf)
-    return [
-        *lines,
-        *wrapped(f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF", room, 7),
-    ]
+    return lines
 
 
 def _draw(

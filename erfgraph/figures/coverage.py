@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.tasks.classification import Coverage
 
@@ -35,6 +36,7 @@ def coverage_figure(
     coverages: Coverage | Sequence[Coverage],
     *,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw theoretical and effective share of the image over depth, one row a network.
@@ -49,8 +51,11 @@ def coverage_figure(
         One or more.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw the curves alone into these axes of your own figure, one a network.
     title : str, optional
-        Above all rows; each has its network's name in any case.
+        Above all rows; each has its network's name in any case. In given axes that of the
+        first.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def coverage_figure(
     Raises
     ------
     InputError
-        If there is none, or the figure is too small.
+        If there is none, the figure is too small, or `ax` is not one a network.
 
     Examples
     --------
@@ -72,8 +77,17 @@ def coverage_figure(
     found = [coverages] if isinstance(coverages, Coverage) else list(coverages)
     if not found or not all(isinstance(c, Coverage) for c in found):
         raise InputError(f"coverages: got {coverages!r}, wanted Coverage (see erfgraph.coverage)")
+    if ax is not None:
+        return _into(panel_axes(ax, [_heading(c) for c in found], figure), found, title)
     with style.paper_style():
         return single._whole(_draw(figure, found, title))
+
+
+def _into(axes: Sequence[Axes], found: list[Coverage], title: str | None) -> Figure:
+    for each, coverage in zip(axes, found, strict=True):
+        draw_coverage(each, coverage)
+        _name_maps(each, _labelled(coverage, width_of(each)))
+    return finished(axes, title, _handles(found), [_heading(c) for c in found])
 
 
 def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) -> AnyFigure:
@@ -98,17 +112,22 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
         top -= above[i] + height
         axes = place(figure, LEFT, top, full - LEFT - RIGHT, height, label=coverage.network or "")
         draw_coverage(axes, coverage)
-        axes.set_xticks([at for at, _ in labels[i]], [text for _, text in labels[i]])
-        axes.tick_params(
-            axis="x", labelrotation=90, labelsize=LABEL * style.letters(), length=2, pad=2
-        )
+        _name_maps(axes, labels[i])
         top -= below[i]
         write_lines(figure, feet[i], top + 0.04 + len(feet[i]) * LINE, 7, color="#333333")
         top -= BETWEEN
-    _legend(figure, found)
+    _legend(figure, _handles(found))
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(_heading(c) for c in found))
     return figure
+
+
+def _name_maps(axes: Axes, labels: list[tuple[int, str]]) -> None:
+    """Names of feature maps below the axes."""
+    axes.set_xticks([at for at, _ in labels], [text for _, text in labels])
+    axes.tick_params(
+        axis="x", labelrotation=90, labelsize=LABEL * style.letters(), length=2, pad=2
+    )
 
 
 def draw_coverage(axes: Axes, coverage: Coverage) -> None:
@@ -197,7 +216,7 @@ def _summary(coverage: Coverage) -> str:
     return text[0].upper() + text[1:]
 
 
-def _legend(figure: AnyFigure, found: Sequence[Coverage]) -> None:
+def _handles(found: Sequence[Coverage]) -> list[Any]:
     first = found[0]
     rule = _RULES.get(first.rule, f"{first.rule} {{}}").format(wording.percent(first.threshold))
     same = len({(c.rule, c.threshold) for c in found}) == 1
@@ -210,6 +229,10 @@ def _legend(figure: AnyFigure, found: Sequence[Coverage]) -> None:
         handles.append(Patch(color=UNPRODUCTIVE, label="unproductive"))
     if any(all(r.critical) and not all(r.unproductive) for r in rows):
         handles.append(Patch(color=CRITICAL, label="critical"))
+    return handles
+
+
+def _legend(figure: AnyFigure, handles: list[Any]) -> None:
     _, high = style.size_of(figure)
     figure.legend(
         handles=handles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +71,9 @@ def finished(
     """
     if len(axes) > 1:
         for each, name in zip(axes, names, strict=False):
-            each.set_title(name)
+            columns = width_of(each) * 72 / (0.58 * float(each.title.get_fontsize()))
+            lines = [textwrap.fill(line, max(12, int(columns))) for line in name.split("\n")]
+            each.set_title("\n".join(lines))
     if title is not None:
         axes[0].set_title(title)
     if handles:

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from erfgraph.figures import map as single
 from erfgraph.figures import style, tiles, wording
+from erfgraph.figures.given import Given, finished, panel_axes, square
 from erfgraph.figures.style import AnyFigure
 from erfgraph.figures.tiles import Tile
 from erfgraph.importance_map import ImportanceMap
@@ -26,6 +27,7 @@ def gridding_figure(
     maps: ImportanceMap | Sequence[ImportanceMap],
     *,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the units of the input that a unit's field uses, and the holes between them.
@@ -40,8 +42,11 @@ def gridding_figure(
         One to nine, all of one or all of several axes.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw the units alone into these axes of your own figure, one a map.
     title : str, optional
-        Above all panels; each has its network's name in any case.
+        Above all panels; each has its network's name in any case. In given axes that of the
+        first.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def gridding_figure(
     Raises
     ------
     InputError
-        If there are none or too many, or the figure is too small.
+        If there are none or too many, the figure is too small, or `ax` is not one a map.
 
     Examples
     --------
@@ -63,25 +68,40 @@ def gridding_figure(
     shown = tiles.checked(
         "maps", maps, ImportanceMap, "erfgraph.importance", lambda m: len(m.shape)
     )
-    with style.paper_style():
-        return single._whole(_draw(figure, shown, title))
-
-
-def _draw(figure: AnyFigure | None, shown: list[ImportanceMap], title: str | None) -> AnyFigure:
     found = [gridding(m) for m in shown]
+    if ax is not None:
+        heads = [_head(m) for m in shown]
+        axes = panel_axes(ax, heads, figure)
+        for each, m, g in zip(axes, shown, found, strict=True):
+            view = _view(m, g)
+            draw_gridding(each, m, g, view)
+            if len(view) == 2:
+                square(each)
+        return finished(axes, title, _handles(found), heads)
+    with style.paper_style():
+        return single._whole(_draw(figure, shown, found, title))
+
+
+def _draw(
+    figure: AnyFigure | None, shown: list[ImportanceMap], found: list[Gridding], title: str | None
+) -> AnyFigure:
     panels = [Tile(_head(m), _foot(g), _view(m, g)) for m, g in zip(shown, found, strict=True)]
     figure, axes, _ = tiles.lay_out(figure, panels, title, strip=tiles.STRIP, bar=False)
     for each, m, g, panel in zip(axes, shown, found, panels, strict=True):
         draw_gridding(each, m, g, panel.view)
+    tiles.legend(figure, _handles(found))
+    tiles.labelled(figure, title, panels)
+    return figure
+
+
+def _handles(found: Sequence[Gridding]) -> list[Patch]:
     handles = [
         Patch(facecolor=USED, label="a path leads to the unit"),
         Patch(facecolor=HOLE, edgecolor="#999999", lw=0.5, label="hole"),
     ]
     if any(g.holes for g in found):
         handles.append(Patch(fill=False, edgecolor=tiles.PERIOD_COLOUR, lw=1.3, label="a period"))
-    tiles.legend(figure, handles)
-    tiles.labelled(figure, title, panels)
-    return figure
+    return handles
 
 
 def _head(m: ImportanceMap) -> str:

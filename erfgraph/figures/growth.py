@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.scales import COLOURS, MARKERS
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.growing import FIRST, Growth, GrowthRow, PowerLaw
@@ -33,6 +34,7 @@ def growth_figure(
     law: bool = False,
     first: int = FIRST,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the sides of theoretical and effective fields over depth, several networks in one.
@@ -54,8 +56,10 @@ def growth_figure(
         The smallest depth that is fitted, see `Growth.law`.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes, optional
+        Draw the curves alone into these axes of your own figure.
     title : str, optional
-        Default the networks' input, measure and rule.
+        Default (without `ax`) the networks' input, measure and rule.
 
     Returns
     -------
@@ -64,8 +68,8 @@ def growth_figure(
     Raises
     ------
     InputError
-        If there is none or too many, `scale` is another, a law cannot be fitted, or the figure
-        is too small.
+        If there is none or too many, `scale` is another, a law cannot be fitted, the figure
+        is too small, or `ax` is no Axes.
 
     Examples
     --------
@@ -83,8 +87,13 @@ def growth_figure(
     if scale not in SCALES:
         raise InputError(f"scale: got {scale!r}, wanted one of {', '.join(SCALES)}")
     laws = [g.law(first) if law else None for g in found]
+    kind = "log" if law else scale
+    if ax is not None:
+        axes = panel_axes(ax, ["growth"], figure)
+        draw_growth(axes[0], found, laws, kind)
+        return finished(axes, title, _handles(found, laws, width_of(axes[0])))
     with style.paper_style():
-        return single._whole(_draw(figure, found, laws, "log" if law else scale, title))
+        return single._whole(_draw(figure, found, laws, kind, title))
 
 
 def _draw(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,6 +16,7 @@ from erfgraph.erf import ERF
 from erfgraph.errors import InputError
 from erfgraph.figures import panel as panels_of
 from erfgraph.figures import profile, style, wording
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.overlay import Overlay, draw_overlay, legend_rows, make_overlay
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
@@ -44,7 +46,7 @@ def importance_figure(
     thresholds: Sequence[float] | None = None,
     image: Any = None,
     figure: AnyFigure | None = None,
-    axes: Axes | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw an importance map with its theoretical and effective receptive fields.
@@ -82,10 +84,11 @@ def importance_figure(
         1. The less important, the more of it shows through. Two axes only.
     figure : Figure or SubFigure, optional
         An empty one to fill.
-    axes : Axes, optional
-        Draw the map alone into these axes, without side panels and text. One or two axes only.
+    ax : Axes, or three of them for a map of three axes, optional
+        Draw the map alone into these axes of your own figure: its image (or bars), fields and
+        legend, without heading, numbers, side panels and colour bar. For a bar see the example.
     title : str, optional
-        Default: network, layer, unit and measure.
+        Default: network, layer, unit and measure; in given axes none.
 
     Returns
     -------
@@ -94,24 +97,41 @@ def importance_figure(
     Raises
     ------
     InputError
-        If `erf` belongs to another map, limits are out of range, or the figure is too small.
+        If `erf` belongs to another map, limits are out of range, the figure is too small, or
+        `ax` is given together with `figure` or `marginals`, or is not what the map needs.
     NameLookupError
         If there is no such scale, view or colour map.
 
     Examples
     --------
     >>> import erfgraph as eg
-    >>> figure = importance_figure(eg.importance(eg.load("conv3*3", input_shape=(9, 9))))
+    >>> imp = eg.importance(eg.load("conv3*3", input_shape=(9, 9)))
+    >>> figure = importance_figure(imp)
     >>> figure.axes[0].images[0].get_array().shape
     (7, 7)
+
+    Two scales beside each other in a figure of your own, each with a colour bar that says what
+    its colours are:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, both = plt.subplots(1, 2, layout="constrained")
+    >>> for ax, scale in zip(both, ("linear", "log"), strict=True):
+    ...     _ = importance_figure(imp, scale=scale, ax=ax, title=scale)
+    ...     image = ax.images[0]
+    ...     bar = figure.colorbar(image, ax=ax, label=image.get_label())
+    >>> bar.ax.get_ylabel()
+    'log₁₀(paths / largest)'
+    >>> plt.close(figure)
     """
     erf = check_erf(imp, erf)
     style.colour_map(cmap)
     chosen = make_scale([imp], scale, vmin, vmax, floor)
     over = make_overlay(imp, erf, thresholds, image)
+    if ax is not None:
+        if marginals:
+            raise InputError("marginals: are not drawn in given axes (ax)")
+        return _into(ax, figure, imp, erf, chosen, cmap, view, title, over)
     with style.paper_style():
-        if axes is not None:
-            return _into(axes, imp, erf, chosen, cmap, view, title, over)
         if len(imp.shape) == 1:
             return profile.profile_figure([imp], [erf], chosen, view, figure, title)
         shown = panels_of.panels(imp, erf, view)
@@ -211,12 +231,29 @@ def _image(
 
 def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, imp: ImportanceMap) -> None:
     """A labelled colour bar in axes of its own."""
-    extend = "min" if scale.kind == "log" and scale.clipped else "neither"
-    made = figure.colorbar(image, cax=bar, extend=extend)
+    made = figure.colorbar(image, cax=bar)
     made.set_label(scale.label(wording.counted(imp)))
     made.outline.set_linewidth(0.6)
     if made.solids is not None:
         made.solids.set_edgecolor("face")  # else viewers show hairlines between the colours
+
+
+def legend_handles(
+    drawn: Sequence[Artist],
+    shown: Sequence[Panel],
+    scale: Scale,
+    erf_label: str = "ERF",
+    over: Overlay | None = None,
+) -> list[Any]:
+    """What a legend of panels has to explain, once they are drawn in a figure or in axes."""
+    gap = max((o.gap for a in drawn for o in a.findobj(panels_of.Outline)), default=0)
+    note = f"gaps up to {gap - 1} px closed" if gap else ""
+    if over is None or not over.contours:
+        label = f"{erf_label}, {note}" if note else erf_label
+        return panels_of.legend_handles(shown, scale, label)
+    handles = [h for h in panels_of.legend_handles(shown, scale) if h.get_label() != "ERF"]
+    handles += over.handles()
+    return handles + ([Line2D([], [], linestyle="", label=note)] if note else [])
 
 
 def legend(
@@ -229,16 +266,9 @@ def legend(
     over: Overlay | None = None,
 ) -> None:
     """One line of explanations below the axes, never over data."""
-    gap = max((lines.gap for lines in figure.findobj(panels_of.Outline)), default=0)
-    note = f"gaps up to {gap - 1} px closed" if gap else ""
+    handles = legend_handles([figure], shown, scale, erf_label, over)
     if over is not None and over.contours:
-        handles = [h for h in panels_of.legend_handles(shown, scale) if h.get_label() != "ERF"]
-        handles += over.handles()
-        handles += [Line2D([], [], linestyle="", label=note)] if note else []
         centre = 0.5  # several rows, as wide as the page
-    else:
-        label = f"{erf_label}, {note}" if note else erf_label
-        handles = panels_of.legend_handles(shown, scale, label)
     width, high = style.size_of(figure)
     if handles:
         figure.legend(
@@ -320,7 +350,8 @@ def _planes(
 
 
 def _into(
-    axes: Axes,
+    ax: Given,
+    figure: AnyFigure | None,
     imp: ImportanceMap,
     erf: ERF,
     scale: Scale,
@@ -329,20 +360,15 @@ def _into(
     title: str | None,
     over: Overlay,
 ) -> Figure:
-    """The map alone in axes of the caller's, with a colour bar beside them."""
-    if not isinstance(axes, Axes):
-        raise InputError(f"axes: got {axes!r}, wanted matplotlib Axes")
-    if len(imp.shape) == 3:
-        raise InputError("axes: a map of three axes needs three of them; pass a figure instead")
-    figure = _whole(axes.figure)
+    """The map alone in axes of the caller's."""
     if len(imp.shape) == 1:
-        profile.draw_profile(axes, imp, erf, scale, panels_of.view_of(imp, view)[0])
-    else:
-        (panel,) = panels_of.panels(imp, erf, view)
-        image = draw_panel(axes, panel, scale, cmap)
-        draw_overlay(axes, image, imp, over)
-        axes.set_aspect("equal")
-        bar = figure.colorbar(image, ax=axes)
-        bar.set_label(scale.label(wording.counted(imp)))
-    axes.set_title(" · ".join(wording.heading(imp)) if title is None else title)
-    return figure
+        axes = panel_axes(ax, ["bars"], figure)
+        return profile.draw_profiles(axes, [imp], [erf], scale, view, title)
+    shown = panels_of.panels(imp, erf, view)
+    names = [panel.title for panel in shown]
+    axes = panel_axes(ax, names, figure)
+    for each, panel in zip(axes, shown, strict=True):
+        label = scale.label(wording.counted(imp))
+        image = draw_panel(each, panel, scale, cmap, label, square=True)
+        draw_overlay(each, image, imp, over)
+    return finished(axes, title, legend_handles(axes, shown, scale, over=over), names)

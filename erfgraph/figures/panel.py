@@ -22,7 +22,7 @@ from scipy.ndimage import binary_closing
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError, unknown_name
-from erfgraph.figures import style, wording
+from erfgraph.figures import given, style, wording
 from erfgraph.figures.scaling import Scale, relative_window
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.shape import Box
@@ -197,9 +197,29 @@ def _edges_across(framed: np.ndarray, axis: int) -> list[list[tuple[int, int]]]:
     return segments
 
 
-def draw_panel(axes: Axes, panel: Panel, scale: Scale, cmap: Any) -> AxesImage:
-    """The image, the theoretical field's box and the effective field's outline."""
+def draw_panel(
+    axes: Axes, panel: Panel, scale: Scale, cmap: Any, label: str = "", *, square: bool = False
+) -> AxesImage:
+    """The image, the theoretical field's box and the effective field's outline.
+
+    Parameters
+    ----------
+    axes : Axes
+    panel : Panel
+    scale : Scale
+    cmap : str or Colormap
+    label : str
+        Of the image: what a colour bar says.
+    square : bool
+        Whether to make pixels as high as wide; else the axes have the view's proportions.
+
+    Returns
+    -------
+    matplotlib.image.AxesImage
+        A colour bar of it has its limits, and shows where the scale is cut.
+    """
     colours = style.colour_map(cmap).with_extremes(bad=NO_PATH)
+    colours.colorbar_extend = "min" if scale.kind == "log" and scale.clipped else "neither"
     norm = scale.norm()
     rows, columns = panel.values.shape
     top, left = panel.offset
@@ -208,14 +228,17 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, cmap: Any) -> AxesImage:
         cmap=colours,
         norm=norm,
         extent=(left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5),
-        aspect="auto",  # the axes have the view's proportions
+        aspect="auto",
         zorder=1,
+        label=label,
     )
     # beyond the window importance is zero: paint the ground, do not allocate it
     axes.set_facecolor(NO_PATH if scale.kind == "log" else colours(norm(0.0)))
     (y0, y1), (x0, x1) = panel.view
     axes.set_xlim(x0 - 0.5, x1 - 0.5)
     axes.set_ylim(y1 - 0.5, y0 - 0.5)
+    if square:
+        given.square(axes)
     draw_outline(axes, panel.erf, panel.erf_offset, style.ERF_COLOUR, "ERF")
     if panel.trf:
         (y0, y1), (x0, x1) = panel.trf

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from erfgraph.erf import ERF
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import finished
 from erfgraph.figures.panel import view_of
 from erfgraph.figures.scaling import Scale, relative_window
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
@@ -94,6 +95,29 @@ def _label_bars(
     return True
 
 
+def shared_views(imps: Sequence[ImportanceMap], view: str) -> list[tuple[int, int]]:
+    """The part of each map that is shown: one for all where their inputs agree."""
+    views = [view_of(imp, view)[0] for imp in imps]
+    if len({imp.shape for imp in imps}) == 1:
+        views = [(min(a for a, _ in views), max(b for _, b in views))] * len(views)
+    return views
+
+
+def draw_profiles(
+    axes: Sequence[Axes],
+    imps: Sequence[ImportanceMap],
+    erfs: Sequence[ERF],
+    scale: Scale,
+    view: str,
+    title: str | None,
+) -> Figure:
+    """Profiles in axes that are given, one a map, named where there are several."""
+    for each, imp, erf, shown in zip(axes, imps, erfs, shared_views(imps, view), strict=True):
+        draw_profile(each, imp, erf, scale, shown)
+    names = [imp.network or "network" for imp in imps]
+    return finished(axes, title, legend_handles(imps, erfs), names)
+
+
 def profile_figure(
     imps: Sequence[ImportanceMap],
     erfs: Sequence[ERF],
@@ -104,9 +128,7 @@ def profile_figure(
     titles: Sequence[str] | None = None,
 ) -> Figure:
     """Profiles below each other on one scale, and on one axis where their inputs agree."""
-    views = [view_of(imp, view)[0] for imp in imps]
-    if len({imp.shape for imp in imps}) == 1:
-        views = [(min(a for a, _ in views), max(b for _, b in views))] * len(views)
+    views = shared_views(imps, view)
     width = style.page_width(figure, WIDTH)
     heads = [
         wrapped(text, width - 0.3, 9, bold=True)
@@ -141,7 +163,7 @@ def profile_figure(
         top -= below[i]
         write_lines(figure, feet[i], top + 0.05 + len(feet[i]) * LINE, 7, color="#333333")
         top -= BETWEEN
-    _legend(figure, imps, erfs)
+    _legend(figure, legend_handles(imps, erfs))
     whole = figure if isinstance(figure, Figure) else figure.figure
     assert isinstance(whole, Figure)  # for the type checker
     whole.set_label(" ".join(title.split()) if title else " | ".join(" ".join(h) for h in heads))
@@ -159,7 +181,8 @@ def _subheads(
     return [wrapped(wording.where(imp), width - 0.3, 7.5) for imp in imps]
 
 
-def _legend(figure: AnyFigure, imps: Sequence[ImportanceMap], erfs: Sequence[ERF]) -> None:
+def legend_handles(imps: Sequence[ImportanceMap], erfs: Sequence[ERF]) -> list[Any]:
+    """What a legend of profiles has to explain."""
     handles: list[Any] = []
     if any(imp.trf.bbox for imp in imps):
         handles.append(
@@ -167,10 +190,14 @@ def _legend(figure: AnyFigure, imps: Sequence[ImportanceMap], erfs: Sequence[ERF
         )
     if any(erf.area for erf in erfs):
         handles.append(Patch(color=ERF_GROUND, label="ERF"))
+    return handles
+
+
+def _legend(figure: AnyFigure, handles: Sequence[Any]) -> None:
     _, high = style.size_of(figure)
     if handles:
         figure.legend(
-            handles=handles,
+            handles=list(handles),
             loc="lower center",
             bbox_to_anchor=(0.5, 0.06 / high),
             ncols=len(handles),

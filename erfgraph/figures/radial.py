@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.scales import COLOURS, MARKERS
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
@@ -34,6 +35,7 @@ def radial_figure(
     *,
     scale: str = "both",
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw importance over the distance from the centre of mass, several maps in one.
@@ -54,8 +56,10 @@ def radial_figure(
         logarithmic one ends at 10⁻⁶.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw the profiles alone into these axes of your own figure: one, or two for ``"both"``.
     title : str, optional
-        Default the maps' measure and rule.
+        Default (without `ax`) the maps' measure and rule.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def radial_figure(
     ------
     InputError
         If there are none or too many, they do not measure the same, no path leads to a unit,
-        `scale` is another, or the figure is too small.
+        `scale` is another, the figure is too small, or `ax` is not one a panel.
 
     Examples
     --------
@@ -78,6 +82,13 @@ def radial_figure(
     if scale not in SCALES:
         raise InputError(f"scale: got {scale!r}, wanted one of {', '.join(SCALES)}")
     found = _checked(profiles)
+    if ax is not None:
+        axes = panel_axes(ax, SCALES[scale], figure)
+        for each, kind in zip(axes, SCALES[scale], strict=True):
+            draw_radial(each, found, kind)
+        return finished(
+            axes, title, _network_handles(found, width_of(axes[0])) + _sign_handles(found)
+        )
     with style.paper_style():
         return single._whole(_draw(figure, found, SCALES[scale], title))
 

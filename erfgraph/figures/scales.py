@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.scale_spectrum import Size, Spectrum
 
@@ -34,6 +35,7 @@ def scale_figure(
     spectra: Spectrum | Sequence[Spectrum],
     *,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw scale spectra: share of sub-paths above, of paths below, over the field's size.
@@ -47,8 +49,10 @@ def scale_figure(
         One to eight, all by size or all by depth.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : sequence of two Axes, optional
+        Draw the shares alone into these axes of your own figure: of sub-paths, and of paths.
     title : str, optional
-        Default the network's name.
+        Default (without `ax`) the network's name.
 
     Returns
     -------
@@ -57,7 +61,8 @@ def scale_figure(
     Raises
     ------
     InputError
-        If there are none or too many, they are not of one kind, or the figure is too small.
+        If there are none or too many, they are not of one kind, the figure is too small, or
+        `ax` is not two Axes.
 
     Examples
     --------
@@ -74,6 +79,10 @@ def scale_figure(
         raise InputError(f"spectra: got {len(found)}, wanted 1 to {MOST_NETWORKS}")
     if len({s.by for s in found}) > 1:
         raise InputError("spectra: got some by size and some by depth, wanted one kind")
+    if ax is not None:
+        axes = panel_axes(ax, [label for _, label in PANELS], figure)
+        _draw_panels(axes, found)
+        return finished(axes, title, _handles(found))
     with style.paper_style():
         return single._whole(_draw(figure, found, title))
 
@@ -83,31 +92,35 @@ def _draw(figure: AnyFigure | None, found: list[Spectrum], title: str | None) ->
     text = title if title is not None else _heading(found)
     head = wrapped(text, width - 0.3, 9, bold=True) if text else []
     feet = [line for s in found for line in wrapped(_summary(s), width - 0.3, 7)]
-    legend = LEGEND * math.ceil(_handles(found) / 3)
+    handles = _handles(found)
+    legend = LEGEND * math.ceil(len(handles) / 3)
     fixed = 2 * PAD + len(head) * LINE + 0.18 + BETWEEN + XLABEL + legend + len(feet) * LINE
     figure = page(figure, width, fixed + 2 * HEIGHT, (3.2, fixed + 1.4))
     full, high = style.size_of(figure)
     height = (high - fixed) / 2
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(head) * LINE - 0.18
-    last = max((x for s in found for x, _ in points(s, "paths")), default=0.0)
-    edge = whole_at(found)
-    for weight, label in PANELS:
-        top -= height
-        axes = place(figure, LEFT, top, full - LEFT - RIGHT, height)
-        for i, spectrum in enumerate(found):
-            draw_spectrum(axes, spectrum, weight, COLOURS[i], MARKERS[i], edge)
-        _set_axes(axes, found, label, last, edge)
-        if weight == "subpaths":
-            axes.tick_params(labelbottom=False)
-        else:
-            axes.set_xlabel(_xlabel(found))
-        top -= BETWEEN if weight == "subpaths" else 0
-    _legend(figure, found, PAD + len(feet) * LINE)
+    top = high - PAD - len(head) * LINE - 0.18 - height
+    sides = full - LEFT - RIGHT, height
+    both = [place(figure, LEFT, y, *sides) for y in (top, top - BETWEEN - height)]
+    _draw_panels(both, found)
+    both[0].tick_params(labelbottom=False)
+    both[0].set_xlabel("")
+    _legend(figure, handles, PAD + len(feet) * LINE)
     write_lines(figure, feet, PAD + len(feet) * LINE, 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(text or " | ".join(s.network or "network" for s in found))
     return figure
+
+
+def _draw_panels(both: Sequence[Axes], found: list[Spectrum]) -> None:
+    """The shares of sub-paths and those of paths."""
+    last = max((x for s in found for x, _ in points(s, "paths")), default=0.0)
+    edge = whole_at(found)
+    for axes, (weight, label) in zip(both, PANELS, strict=True):
+        for i, spectrum in enumerate(found):
+            draw_spectrum(axes, spectrum, weight, COLOURS[i], MARKERS[i], edge)
+        _set_axes(axes, found, label, last, edge)
+        axes.set_xlabel(_xlabel(found))
 
 
 def scalar(key: Size) -> float:
@@ -247,11 +260,7 @@ def _median(spectrum: Spectrum, weight: str) -> str:
     return "the whole map" if math.isinf(found) else f"{found:.4g}"
 
 
-def _handles(found: Sequence[Spectrum]) -> int:
-    return (len(found) if len(found) > 1 else 0) + 1
-
-
-def _legend(figure: AnyFigure, found: Sequence[Spectrum], bottom: float) -> None:
+def _handles(found: Sequence[Spectrum]) -> list[Any]:
     handles: list[Any] = []
     if len(found) > 1:
         for i, spectrum in enumerate(found):
@@ -267,9 +276,13 @@ def _legend(figure: AnyFigure, found: Sequence[Spectrum], bottom: float) -> None
             )
     colour = COLOURS[0] if len(found) == 1 else style.DARK
     handles.append(Line2D([], [], color=colour, marker="v", ms=4, lw=0, label="median"))
+    return handles
+
+
+def _legend(figure: AnyFigure, handles: Sequence[Any], bottom: float) -> None:
     _, high = style.size_of(figure)
     figure.legend(
-        handles=handles,
+        handles=list(handles),
         loc="lower center",
         bbox_to_anchor=(0.5, (bottom + 0.03) / high),
         ncols=min(len(handles), 3),

@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "links",
     "mathml",
+    "names",
     "pictures",
     "public_names",
     "shell",
@@ -44,6 +45,7 @@ myst_heading_anchors = 3
 # reference: types stand in the docstrings, so signatures go without
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+nitpicky = True
 default_role = "py:obj"  # `name` in a docstring links where the name is documented
 numpydoc_show_class_members = False
 autosummary_generate = False

@@ -150,7 +150,7 @@ class Graph(Shown):
         return found
 
     def to_networkx(self) -> nx.DiGraph[Unit]:
-        """The graph as a `networkx.DiGraph`.
+        """The graph as a ``networkx.DiGraph``.
 
         Returns
         -------

@@ -248,7 +248,7 @@ def _fields(op: str) -> list[str]:
 
 
 def save_file(network: Network, path: Any) -> None:
-    """Write a network file that `load_file` reads back to an equal network.
+    """Write a network file that `load` reads back to an equal network.
 
     Parameters
     ----------

@@ -468,7 +468,7 @@ class Network(ChannelLayers):
 
     @layer_method
     def roll(self, x: FeatureMap | str, shift: PerAxis, *, name: str | None = None) -> Made:
-        """Shift positions circularly, as `numpy.roll` does, by one shift or one per axis."""
+        """Shift positions circularly, as ``numpy.roll`` does, by one shift or one per axis."""
         x = as_map(x)
         shape, terms = layers.roll(x.shape, shift)
         return _each(x, shape, terms)

@@ -90,15 +90,15 @@ def importance(
     batchnorm : {"identity", "batch"}, optional
         For ``"variance"``: batch norms as in evaluation mode at initialisation, or dividing by
         the standard deviation over a large batch (training mode), found by a forward pass of
-        moments (`erfgraph.forward`).
+        moments (``erfgraph.forward``).
     zero_residual : bool, optional
         For ``"variance"``: whether the norm that ends a residual branch multiplies by zero.
     scalar : {"sum", "channel"}, optional
         For ``"variance"`` where activations count: what is differentiated, the sum of the
         unit's channels (as gradient ERFs mostly do) or one of its channels. The gradient of
-        the sum has a part that all channels share (see `erfgraph.coherence`), and is narrower.
+        the sum has a part that all channels share (see ``erfgraph.coherence``), and is narrower.
     progress : callable, optional
-        Called with (done, all) where `"edges"` takes long.
+        Called with (done, all) where ``"edges"`` takes long.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def importance(
     One backward sweep: with ``H`` the matrix of multiplicities of a layer, what its output
     holds is pushed to its input as ``Hᵀ g``, axis by axis, and branches add where they meet.
     Where channels are told apart, ``g`` has a number for every class of channels that hold
-    the same (see `erfgraph.channel_classes`). For ``"variance"`` layers with fixed weights
+    the same (see ``erfgraph.channel_classes``). For ``"variance"`` layers with fixed weights
     (averages, interpolation, sums) are composed before they are squared, see
-    `erfgraph.routes`.
+    ``erfgraph.routes``.
 
     Examples
     --------
@@ -244,7 +244,7 @@ def unit_importances(
         Their positions; default all units of the map, in raster order.
     measure, exact, of, channels
         As for `importance`. ``"paths"`` of many units are swept side by side (see
-        `erfgraph.batches`), the other measures one by one.
+        ``erfgraph.batches``), the other measures one by one.
 
     Returns
     -------

@@ -24,7 +24,7 @@ class Cost:
     bytes : int
         Peak of the memory that the run added to what was held before it.
     memory : {"allocated", "resident", "process"}
-        What the bytes are: memory allocated by Python and NumPy (`tracemalloc`), from a second
+        What the bytes are: memory allocated by Python and NumPy (``tracemalloc``), from a second
         run; resident memory of the process, all libraries' (Linux); or growth of the process's
         highest mark ever, which misses what fits below it (other systems).
     """

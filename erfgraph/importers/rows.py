@@ -77,7 +77,7 @@ def tensors(arguments: Sequence[Any]) -> list[Traced | Constant]:
 def transparent(c: Call, *args: Any, **kwargs: Any) -> Result:
     """A row for elementwise operations of one tensor that change nothing: dropout, casts.
 
-    Of several results (`sort`: values and indices), each of the tensor's shape is one.
+    Of several results (``sort``: values and indices), each of the tensor's shape is one.
     """
     given = tensors([*args, *kwargs.values()])
     v = next(v for v in given if isinstance(v, Traced))
@@ -89,7 +89,7 @@ def transparent(c: Call, *args: Any, **kwargs: Any) -> Result:
 
 
 def constant(c: Call, *args: Any, **kwargs: Any) -> list[Constant] | Constant:
-    """A row for operations that use only the shape of a tensor (`zeros_like`)."""
+    """A row for operations that use only the shape of a tensor (``zeros_like``)."""
     made = [Constant(shape) for shape in c.shapes]
     return made[0] if len(made) == 1 else made
 

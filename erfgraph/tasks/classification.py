@@ -219,7 +219,7 @@ def coverage(
     Notes
     -----
     Let n be the input's size on an axis and r the smallest field of a feature map there, over
-    all ways through branches (`erfgraph.smallest`). After Richter et al. 2021 ("Should You Go
+    all ways through branches (``erfgraph.smallest``). After Richter et al. 2021 ("Should You Go
     Deeper? Optimizing Convolutional Neural Network Architectures without Training"), a layer
     that makes map l of maps b is
 

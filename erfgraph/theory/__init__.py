@@ -1,7 +1,7 @@
 """Closed forms: what path counts must be, from formulas alone.
 
-Nothing here looks at a network, a graph or a sweep; `erfgraph.verification` compares those with
-these. Integers are Python's and rational numbers `fractions.Fraction`, so that equal is equal;
+Nothing here looks at a network, a graph or a sweep; ``erfgraph.verification`` compares those with
+these. Integers are Python's and rational numbers ``fractions.Fraction``, so that equal is equal;
 lengths are in positions, per axis.
 """
 

@@ -12,6 +12,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from erfgraph.cli import complete
 from erfgraph.cli.examples import epilog_of
 
 
@@ -39,6 +40,7 @@ class Commands(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self.made:
             function = self.rows[name].load()
+            complete.attach(name, function)
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(name, help=help_of(function), epilog=epilog_of(name))(function)
             self.made[name] = typer.main.get_command(alone)

@@ -7,8 +7,10 @@ several thresholds, and the three rules side by side: a share of the peak, a sha
 the smallest square.
 """
 
+from matplotlib.figure import Figure
+
 import erfgraph as eg
-from erfgraph.figures import compare_figure, importance_figure
+from erfgraph.figures import importance_figure
 
 net = eg.load("conv3*20", input_shape=(41, 41))
 importance = eg.importance(net)
@@ -36,8 +38,12 @@ for rule in ("peak", "mass", "square"):
 # 4.55 % of the peak is exactly the one that leaves 4.55 % of the mass outside. The square has
 # corners, which hold little, so it must be larger.
 
-erfs = [importance.erf(rule=rule) for rule in ("peak", "mass", "square")]
-figure = compare_figure([importance] * 3, erfs)
+figure = Figure(figsize=(8.5, 3), layout="constrained")
+for ax, rule in zip(figure.subplots(1, 3), ("peak", "mass", "square"), strict=True):
+    erf = importance.erf(rule=rule)
+    title = f"{rule}, {erf.threshold:.2%}: side {erf.size:.1f}"
+    importance_figure(importance, erf, ax=ax, title=title, view="input")
+    ax.get_legend().remove()
 
 # %%
 # So a size without its rule and threshold means little. This table is worth a line in any paper:

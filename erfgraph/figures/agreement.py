@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -18,6 +19,7 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import panel as panels_of
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.panel import Panel, draw_panel, view_of
 from erfgraph.figures.scaling import Scale, make_scale
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
@@ -66,6 +68,7 @@ def agreement_figure(
     floor: float | None = None,
     names: tuple[str, str] | None = None,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw how two maps agree: both on one scale, their profiles, the IoU of their fields.
@@ -88,8 +91,12 @@ def agreement_figure(
         Of a and b; default what they measure, or their networks.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : sequence of Axes, optional
+        Draw the panels alone into these axes of your own figure, without a colour bar: the
+        two maps (not of one axis), the profile along each axis, the shares over the distance,
+        the intersection over union; seven for maps of three axes, six of two, three of one.
     title : str, optional
-        Default network, layer and unit.
+        Default network, layer and unit; in given axes none.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def agreement_figure(
     Raises
     ------
     InputError
-        If it is no comparison, or the figure is too small.
+        If it is no comparison, the figure is too small, or `ax` is not one a panel.
     NameLookupError
         If there is no such scale or colour map.
 
@@ -123,8 +130,31 @@ def agreement_figure(
         cmap,
         view,
     )
+    if ax is not None:
+        return _into(ax, figure, job, title)
     with style.paper_style():
         return single._whole(_draw(figure, job, title))
+
+
+def _into(ax: Given, figure: AnyFigure | None, job: _Job, title: str | None) -> Figure:
+    """The panels alone in axes of the caller's."""
+    maps = [f"{letter}: {name}" for letter, name in zip("ab", job.names, strict=True)]
+    n = len(job.found.a.shape)
+    maps = maps if n > 1 else []
+    along = [f"shares along {axis}" for axis in "zyx"[-n:]]
+    axes = panel_axes(ax, [*maps, *along, "shares over the distance", "IoU"], figure)
+    rest = axes[len(maps) :]
+    for each, imp in zip(axes, (job.found.a, job.found.b) if maps else (), strict=False):
+        _map_panel(each, imp, job, square=True)
+    for axis in range(n):
+        _axis_panel(rest[axis], job, axis)
+    _radial_panel(rest[-2], job)
+    _iou_panel(rest[-1], job.found)
+    lines, *others = _legend_rows(job)
+    if others:
+        axes[0].legend(handles=others[0])
+    rest[0].legend(handles=lines)
+    return finished(axes, title, names=maps)
 
 
 def names_of(a: ImportanceMap, b: ImportanceMap) -> tuple[str, str]:
@@ -210,18 +240,24 @@ def _maps(figure: AnyFigure, job: _Job, top: float, full: float) -> None:
     room, w, h = _sides(job, full)
     titles = _titles(job, room)
     bottom = top - max(map(len, titles)) * LINE - 0.13 - h
-    largest = max(float(_flat(i.share).max()) for i in (job.found.a, job.found.b))
     image: Any = None
     for i, imp in enumerate((job.found.a, job.found.b)):
         axes = place(figure, LEFT + i * (room + BETWEEN) + (room - w) / 2, bottom, w, h)
-        image = draw_panel(axes, _panel(imp, job, largest), job.scale, job.cmap)
+        image = _map_panel(axes, imp, job)
         axes.set_title("\n".join(titles[i]), pad=6, linespacing=1.25)
         if i:
             axes.set_ylabel("")
     bar = place(figure, LEFT + 2 * room + BETWEEN + BAR_GAP, bottom, BAR, h)
     single.colour_bar(figure, image, bar, job.scale, job.found.a)
-    # its label says what one map counts; both are drawn as shares
-    bar.set_ylabel(job.scale.label("share").replace("largest", "largest of both"))
+    bar.set_ylabel(image.get_label())
+
+
+def _map_panel(axes: Axes, imp: ImportanceMap, job: _Job, *, square: bool = False) -> AxesImage:
+    """One image; its label says that both maps are drawn as shares."""
+    largest = max(float(_flat(i.share).max()) for i in (job.found.a, job.found.b))
+    label = job.scale.label("share").replace("largest", "largest of both")
+    panel = _panel(imp, job, largest)
+    return draw_panel(axes, panel, job.scale, job.cmap, label, square=square)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
@@ -284,18 +320,22 @@ def _percent(share: float, _: Any) -> str:
 
 
 def _axis_panels(figure: AnyFigure, job: _Job, bottom: float, full: float) -> None:
-    """One panel an axis: the share of every position."""
-    a = job.found.a
-    n = len(a.shape)
-    left, wide = _columns(n, full)
-    for axis in range(n):
-        axes = place(figure, left[axis], bottom, wide, CURVE)
-        draw_profiles(axes, axis_profiles(job.found, axis), job.scale.kind == "log")
-        start, stop = job.view[axis]
-        axes.set_xlim(start - 0.5, stop - 0.5)
-        axes.set_xlabel(wording.axis_label(axis, a))
-        if axis == 0:
-            axes.set_ylabel("share per position")
+    """One panel an axis."""
+    left, wide = _columns(len(job.view), full)
+    for axis, at in enumerate(left):
+        axes = place(figure, at, bottom, wide, CURVE)
+        _axis_panel(axes, job, axis)
+        if axis:
+            axes.set_ylabel("")
+
+
+def _axis_panel(axes: Axes, job: _Job, axis: int) -> None:
+    """The share of every position along an axis."""
+    draw_profiles(axes, axis_profiles(job.found, axis), job.scale.kind == "log")
+    start, stop = job.view[axis]
+    axes.set_xlim(start - 0.5, stop - 0.5)
+    axes.set_xlabel(wording.axis_label(axis, job.found.a))
+    axes.set_ylabel("share per position")
 
 
 def _radial_panel(axes: Axes, job: _Job) -> None:

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, square
 from erfgraph.figures.photo import check_photo
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.shape import Box
@@ -50,6 +51,7 @@ def cells_figure(
     *,
     chosen: Sequence[Any] | None = None,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw cells of an output grid: centre, theoretical and effective box of each.
@@ -69,8 +71,11 @@ def cells_figure(
         one its corners, the middles of its sides and its centre.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw alone, into these axes of your own figure, the image with all cells; or that, and
+        each chosen cell by itself, where there are as many more (two axes only).
     title : str, optional
-        Default: network, layer, grid.
+        Default: the network; in given axes none.
 
     Returns
     -------
@@ -79,8 +84,8 @@ def cells_figure(
     Raises
     ------
     InputError
-        If the network has three axes, the image is none, too many cells are chosen, or the
-        figure is too small.
+        If the network has three axes, the image is none, too many cells are chosen, the figure
+        is too small, or `ax` is neither one nor one more than cells are chosen.
 
     Examples
     --------
@@ -99,10 +104,36 @@ def cells_figure(
         raise InputError("image: the network has one axis, so there is no image to draw on")
     photo = None if image is None else check_photo(image)
     picked, columns = _pick(cells, chosen)
+    if ax is not None:
+        return _into(ax, figure, cells, photo, picked, title)
     with style.paper_style():
         if ndim == 1:
             return single._whole(_rows(figure, cells, picked, title))
         return single._whole(_grid(figure, cells, photo, picked, columns, title))
+
+
+def _into(
+    ax: Given,
+    figure: AnyFigure | None,
+    cells: Cells,
+    photo: np.ndarray | None,
+    picked: list[Cell],
+    title: str | None,
+) -> Figure:
+    """The image with all cells, and each by itself where there are axes for it."""
+    panels = ["all cells", *(f"cell {wording.position(cell.unit)}" for cell in picked)]
+    if len(cells.shape) == 1 or np.asarray(ax, dtype=object).size == 1:
+        panels = panels[:1]
+    axes = panel_axes(ax, panels, figure)
+    if len(cells.shape) == 1:
+        draw_rows(axes[0], cells, picked)
+    else:
+        for each in axes:
+            square(each)
+        draw_cells(axes[0], cells, photo, picked)
+    for each, cell, colour in zip(axes[1:], picked, COLOURS, strict=False):
+        draw_cell(each, cells, photo, cell, colour)
+    return finished(axes, title, _handles(), panels)
 
 
 # --- which cells --------------------------------------------------------------------------
@@ -156,25 +187,34 @@ def _grid(
     tall = max(h, lines * (small[1] + OVER))
     left = LEFT + (full - beside - w - columns * small[0]) / 2
     main = place(figure, left, below + (tall - h) / 2, w, h, label="cells")
-    _canvas(main, cells, photo, view)
-    _centres(main, cells, picked)
-    for cell, colour in zip(picked, COLOURS, strict=False):
-        _boxes(main, cell, colour, cell.box)
+    draw_cells(main, cells, photo, picked)
     right, top = left + w + 3 * BETWEEN, below + (tall + lines * (small[1] + OVER)) / 2
-    inside = tuple((0, n) for n in cells.input_shape)
     for i, (cell, colour) in enumerate(zip(picked, COLOURS, strict=False)):
         row, column = divmod(i, columns)
         at = (right + column * (small[0] + BETWEEN), top - (row + 1) * (small[1] + OVER))
         axes = place(figure, *at, *small, label=f"cell {wording.position(cell.unit)}")
-        _canvas(axes, cells, photo, inside)
+        draw_cell(axes, cells, photo, cell, colour)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
         axes.set_title(
             wording.position(cell.unit), pad=2, fontsize=7 * style.letters(), color=colour
         )
-        _boxes(axes, cell, colour, cell.trf, filled=True)
-        _centre(axes, cell, colour, 4)
     _frame(figure, head, foot, title)
     return figure
+
+
+def draw_cells(axes: Axes, cells: Cells, photo: np.ndarray | None, picked: list[Cell]) -> None:
+    """All centres, and the boxes of some cells, over the image."""
+    _canvas(axes, cells, photo, _view(cells, picked))
+    _centres(axes, cells, picked)
+    for cell, colour in zip(picked, COLOURS, strict=False):
+        _boxes(axes, cell, colour, cell.box)
+
+
+def draw_cell(axes: Axes, cells: Cells, photo: np.ndarray | None, cell: Cell, colour: str) -> None:
+    """One cell, as far as it lies in the image."""
+    _canvas(axes, cells, photo, tuple((0, n) for n in cells.input_shape))
+    _boxes(axes, cell, colour, cell.trf, filled=True)
+    _centre(axes, cell, colour, 4)
 
 
 def _view(cells: Cells, picked: list[Cell]) -> tuple[tuple[int, int], ...]:
@@ -211,12 +251,13 @@ def _canvas(
             vmin=0 if photo.ndim == 2 else None,
             vmax=(255 if photo.dtype == np.uint8 else 1) if photo.ndim == 2 else None,
             alpha=0.8,
-            aspect="auto",
+            aspect=axes.get_aspect(),
             zorder=0.5,
         )
     (y0, y1), (x0, x1) = view
     axes.set_xlim(x0 - 0.5, x1 - 0.5)
     axes.set_ylim(y1 - 0.5, y0 - 0.5)
+    axes.apply_aspect()
     axes.set_xlabel("x (pixels)")
     axes.set_ylabel("y (pixels)")
     for axis in (axes.xaxis, axes.yaxis):
@@ -295,6 +336,13 @@ def _rows(
     full, whole = style.size_of(figure)
     axes = place(figure, LEFT + 0.2, below, full - LEFT - 0.2 - RIGHT, whole - below - above)
     axes.set_label("cells")
+    draw_rows(axes, cells, picked)
+    _frame(figure, head, foot, title)
+    return figure
+
+
+def draw_rows(axes: Axes, cells: Cells, picked: list[Cell]) -> None:
+    """A line per cell of a network of one axis."""
     axes.axvspan(-0.5, cells.input_shape[0] - 0.5, color=GROUND, zorder=0, label="image")
     for y, (cell, colour) in enumerate(zip(picked, COLOURS, strict=False)):
         at = wording.position(cell.unit)
@@ -318,8 +366,6 @@ def _rows(
     axes.set_ylabel("cell")
     axes.set_xlabel("x (pixels)")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
-    _frame(figure, head, foot, title)
-    return figure
 
 
 # --- texts --------------------------------------------------------------------------------
@@ -345,14 +391,8 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str], title: str | Non
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    dark = style.DARK
-    handles = [
-        Line2D([], [], color=dark, lw=1.0, ls=style.TRF_DASHES, label="theoretical field"),
-        Line2D([], [], color=dark, lw=1.6, label="effective field"),
-        Line2D([], [], color=dark, marker="o", ms=4, ls="", label="centre"),
-    ]
     figure.legend(
-        handles=handles,
+        handles=_handles(),
         loc="lower center",
         bbox_to_anchor=(0.5, (PAD + len(foot) * LINE + 0.07) / high),
         ncols=3,
@@ -362,3 +402,12 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str], title: str | Non
     )
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
+
+
+def _handles() -> list[Line2D]:
+    dark = style.DARK
+    return [
+        Line2D([], [], color=dark, lw=1.0, ls=style.TRF_DASHES, label="theoretical field"),
+        Line2D([], [], color=dark, lw=1.6, label="effective field"),
+        Line2D([], [], color=dark, marker="o", ms=4, ls="", label="centre"),
+    ]

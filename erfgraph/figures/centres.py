@@ -16,6 +16,7 @@ from erfgraph.centre_grid import Centres, centre_grids
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, square, width_of
 from erfgraph.figures.photo import check_photo
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.network import FeatureMap, Network
@@ -37,6 +38,7 @@ def centre_figure(
     *,
     object_size: Any = None,
     figure: AnyFigure | None = None,
+    ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the grids of field centres of several feature maps side by side.
@@ -55,8 +57,11 @@ def centre_figure(
         the chance that it contains a centre.
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : Axes or sequence of Axes, optional
+        Draw the grids alone into these axes of your own figure: one a layer, one for all where
+        the network has one axis.
     title : str, optional
-        Default the network's name.
+        Default the network's name; in given axes that of the first.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def centre_figure(
     ------
     InputError
         If the network has three axes, a layer has too many centres to draw, the image is none,
-        the object does not fit into it, or the figure is too small.
+        the object does not fit into it, the figure is too small, or `ax` is not one a panel.
     NameLookupError
         If there is no such layer.
 
@@ -92,6 +97,15 @@ def centre_figure(
     chances = [None if object_size is None else g.hit_chance(object_size) for g in grids]
     sides = _sides(object_size, net.ndim)
     name = title if title is not None else f"Centres of the receptive fields of {_name(net)}"
+    if ax is not None:
+        panels = [g.layer for g in grids] if net.ndim == 2 else ["centres"]
+        axes = panel_axes(ax, panels, figure)
+        if net.ndim == 1:
+            draw_strips(axes[0], grids, chances, sides)
+        for each, grid in zip(axes, grids if net.ndim == 2 else (), strict=False):
+            square(each)
+            draw_centres(each, grid, photo, _view(grids), sides)
+        return finished(axes, title, names=panels)
     with style.paper_style():
         if net.ndim == 1:
             return single._whole(_strips(figure, grids, chances, sides, name))
@@ -165,10 +179,7 @@ def _images(
         left = LEFT + column * (cell + BETWEEN) + (cell - w) / 2
         low = top - row * (over + h + XLABEL) - over - h
         axes = place(figure, left, low, w, h, label=grid.layer)
-        _canvas(axes, grid, photo, view, (w, h))
-        _dots(axes, grid.grid().reshape(-1, 2), min(grid.spacing), 72 * w / extent[1])
-        if sides:
-            _object(axes, grid, sides)
+        draw_centres(axes, grid, photo, view, sides)
         axes.set_title("\n".join(lines), pad=4, linespacing=1.25)
         if column:
             axes.set_ylabel("")
@@ -198,9 +209,22 @@ def _view(grids: list[Centres]) -> tuple[tuple[float, float], ...]:
     return tuple(view)
 
 
-def _canvas(
-    axes: Axes, grid: Centres, photo: np.ndarray | None, view: Any, sides: tuple[float, float]
+def draw_centres(
+    axes: Axes,
+    grid: Centres,
+    photo: np.ndarray | None,
+    view: Any,
+    sides: tuple[float, ...] | None,
 ) -> None:
+    """The image, a dot at every centre, and the outline of an object."""
+    _canvas(axes, grid, photo, view)
+    span = view[1][1] - view[1][0]
+    _dots(axes, grid.grid().reshape(-1, 2), min(grid.spacing), 72 * width_of(axes) / span)
+    if sides:
+        _object(axes, grid, sides)
+
+
+def _canvas(axes: Axes, grid: Centres, photo: np.ndarray | None, view: Any) -> None:
     rows, columns = grid.input_shape
     frame = Rectangle((-0.5, -0.5), columns, rows, fc=GROUND, ec="#777777", lw=0.8, label="image")
     frame.set_zorder(0)
@@ -209,16 +233,19 @@ def _canvas(
         axes.imshow(
             photo,
             extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
-            aspect="auto",
+            aspect=axes.get_aspect(),
             cmap="gray",
             zorder=1,
         )
     (y0, y1), (x0, x1) = view
     axes.set_xlim(x0, x1)
     axes.set_ylim(y1, y0)
+    axes.apply_aspect()
     axes.set_xlabel("x (pixels)")
     axes.set_ylabel("y (pixels)")
-    for axis, inches in zip((axes.xaxis, axes.yaxis), sides, strict=True):
+    wide = width_of(axes)
+    high = wide * (y1 - y0) / (x1 - x0)
+    for axis, inches in ((axes.xaxis, wide), (axes.yaxis, high)):
         most = max(1, min(4, int(inches / 0.35)))
         axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
     axes.spines[:].set_visible(False)
@@ -264,7 +291,6 @@ def _strips(
     """Grids of one axis, a line each, the input's extent as a bar behind each."""
     width = style.page_width(figure, 6.4)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
-    texts = [", ".join(_lines(g, c, sides, width)) for g, c in zip(grids, chances, strict=True)]
     fixed = 2 * PAD + len(head) * LINE + XLABEL
     figure = page(
         figure, width, fixed + 2 * ROW * len(grids), (3.0, fixed + 1.4 * ROW * len(grids))
@@ -272,11 +298,26 @@ def _strips(
     full, high = style.size_of(figure)
     axes = place(figure, 0.3, XLABEL + PAD, full - 0.3 - RIGHT, high - fixed, label="centres")
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
+    draw_strips(axes, grids, chances, sides)
+    if isinstance(figure, Figure):
+        figure.set_label(" ".join(title.split()))
+    return figure
+
+
+def draw_strips(
+    axes: Axes,
+    grids: list[Centres],
+    chances: list[float | None],
+    sides: tuple[float, ...] | None,
+) -> None:
+    """A line a grid, with its numbers above it."""
     (low, stop) = _view(grids)[0]
     axes.set_xlim(low, stop)
     axes.set_ylim(len(grids) - 0.4, -0.6)
-    pixel = 72 * (full - 0.3 - RIGHT) / (stop - low)
+    wide = width_of(axes)
+    pixel = 72 * wide / (stop - low)
     n = grids[0].input_shape[0]
+    texts = [", ".join(_lines(g, c, sides, wide)) for g, c in zip(grids, chances, strict=True)]
     for i, (grid, text) in enumerate(zip(grids, texts, strict=True)):
         axes.add_patch(Rectangle((-0.5, i - 0.14), n, 0.28, fc=GROUND, ec="#777777", lw=0.6))
         points = np.stack([np.full(grid.shape, float(i)), grid.axes[0]], axis=-1)
@@ -291,6 +332,3 @@ def _strips(
     axes.spines[["left", "top", "right"]].set_visible(False)
     axes.set_xlabel("x (pixels)")
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
-    if isinstance(figure, Figure):
-        figure.set_label(" ".join(title.split()))
-    return figure

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 
 from erfgraph.errors import InputError
 
+PLAIN = ("rectilinear",)
 Given = Axes | Sequence[Axes] | np.ndarray
 
 
 def panel_axes(
-    ax: Any, panels: Sequence[str], figure: Any = None, *, flat: bool = True
+    ax: Any, panels: Sequence[str], figure: Any = None, kinds: Sequence[str] = PLAIN
 ) -> list[Axes]:
     """The axes that are given, one for each panel in reading order.
 
@@ -27,8 +28,8 @@ def panel_axes(
         What each panel shows, for the message.
     figure : object
         What was given as `figure` besides.
-    flat : bool
-        Whether they must be plain ones of two axes.
+    kinds : sequence of str
+        Names of projections that will do.
 
     Raises
     ------
@@ -40,8 +41,9 @@ def panel_axes(
     for one in found:
         if not isinstance(one, Axes):
             raise InputError(f"ax: got {one!r}, wanted matplotlib Axes")
-        if flat and one.name != "rectilinear":
-            raise InputError(f"ax: got Axes of projection {one.name!r}, wanted plain ones")
+        if one.name not in kinds:
+            wanted = " or ".join(map(repr, kinds))
+            raise InputError(f"ax: got Axes of projection {one.name!r}, wanted {wanted}")
     if len(found) != len(panels):
         each = f"{len(panels)}, one for each of: {', '.join(panels)}"
         raise InputError(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import proj3d  # type: ignore[import-untyped]
@@ -22,6 +24,7 @@ from scipy.spatial import cKDTree
 from erfgraph.errors import SizeError
 from erfgraph.explicit import graph, graph_size
 from erfgraph.figures import graph_words, style
+from erfgraph.figures.given import PLAIN, Given, finished, panel_axes, square
 from erfgraph.figures.placing import Drawn, edge_lines, place_graph
 from erfgraph.figures.style import LINE, page, place, write_lines
 from erfgraph.importance_map import ImportanceMap
@@ -44,6 +47,9 @@ def graph_figure(
     unit: Any = None,
     measure: str = "paths",
     max_units: int = 600,
+    *,
+    ax: Given | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw a small network's graph: every unit a node, every edge a line upwards.
 
@@ -58,6 +64,11 @@ def graph_figure(
         The unit, and what is counted, as for `erfgraph.importance`.
     max_units : int, optional
         Refuse to draw more.
+    ax : Axes, optional
+        Draw the graph alone into these axes of your own figure: plain ones, or for two and
+        three axes also those of ``projection="3d"``, which can be turned.
+    title : str, optional
+        Default: network, unit and measure; in given axes none.
 
     Returns
     -------
@@ -69,7 +80,7 @@ def graph_figure(
     SizeError
         If the network has more units, or more than 50 000 edges.
     NameLookupError, InputError
-        As `erfgraph.importance` does.
+        As `erfgraph.importance` does; if `ax` is no Axes.
 
     Examples
     --------
@@ -88,11 +99,31 @@ def graph_figure(
     rated = importances(net, layer, unit, measure)
     reached = rated if measure == "paths" else importances(net, layer, unit)
     drawn = place_graph(graph(net), {name: imp.trf.mask for name, imp in reached.items()})
-    labels, shades = _labels(net, rated, drawn)
+    job = _Job(net, rated, drawn, *_labels(net, rated, drawn), title)
+    if ax is not None:
+        kinds = PLAIN if net.ndim == 1 else (*PLAIN, "3d")
+        (axes,) = panel_axes(ax, ["graph"], kinds=kinds)
+        (_into_space if axes.name == "3d" else _into_plain)(axes, job)
+        return finished([axes], title)
     with style.paper_style():
-        if net.ndim == 1:
-            return _flat(net, rated, drawn, labels, shades)
-        return _space(net, rated, drawn, labels, shades)
+        return _flat(job) if net.ndim == 1 else _space(job)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every part of the figure needs; a text and a shade for every unit."""
+
+    net: Network
+    rated: Mapping[str, ImportanceMap]
+    drawn: Drawn
+    labels: list[str]
+    shades: np.ndarray
+    title: str | None
+
+    @property
+    def bowed(self) -> bool:
+        """Whether some edges pass the units of another map, and so are bowed."""
+        return bool(self.drawn.skips.any())
 
 
 def _labels(
@@ -114,19 +145,15 @@ def _labels(
     return kept, np.concatenate(shades)
 
 
-def _page(
-    net: Network,
-    rated: Mapping[str, ImportanceMap],
-    drawn: Drawn,
-    box: tuple[float, float],
-    written: bool,
-) -> tuple[Figure, float, float]:
+def _page(job: _Job, box: tuple[float, float], written: bool) -> tuple[Figure, float, float]:
     """A page around a drawing of that size; its lower left corner, in inches."""
-    left = _beside(net)
+    left = _beside(job.net)
     least = left + box[0] + PAD
     width = style.page_width(None, max(least, 4.2))
-    name, what = graph_words.heading(rated, width - 0.3)
-    foot = graph_words.foot(drawn, written, width - 0.3)
+    name, what = graph_words.heading(job.rated, width - 0.3)
+    if job.title is not None:
+        name, what = style.wrapped(job.title, width - 0.3, 9, bold=True), []
+    foot = graph_words.foot(job.drawn, written, width - 0.3)
     below = PAD + len(foot) * LINE + 0.12
     head = (len(name) + len(what)) * LINE
     high = below + box[1] + 0.15 + head + PAD
@@ -237,44 +264,86 @@ def _node_look(drawn: Drawn, fill: np.ndarray, diameter: float) -> dict[str, Any
     }
 
 
-def _flat(
-    net: Network,
-    rated: Mapping[str, ImportanceMap],
-    drawn: Drawn,
-    labels: list[str],
-    shades: np.ndarray,
-) -> Figure:
+def _flat(job: _Job) -> Figure:
     """Maps of one axis as rows, the input at the bottom."""
+    net, drawn = job.net, job.drawn
     x = drawn.points[:, 0]
     nearest = min(_nearest(x[drawn.points[:, 2] == m.index][:, None]) for m in net.maps)
     span = float(np.ptp(x))
-    bow = 1.0 * nearest if drawn.skips.any() else 0.0
-    unit = min(_wish(labels) / 72 / nearest, _largest(net)[0] / (span + 1))
+    bow = 1.0 * nearest if job.bowed else 0.0
+    unit = min(_wish(job.labels) / 72 / nearest, _largest(net)[0] / (span + 1))
     gap = float(np.clip(LARGEST_PAGE[1] / len(net.maps), 0.35, 0.95))
     diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
     edge = diameter / 144 + 0.04  # half a node, in inches
     box = (span * unit + 2 * edge + bow * unit / 2, gap * (len(net.maps) - 1) + 2 * edge)
-    font = _font(labels, 72 * unit * nearest - 1.5)
-    figure, left, bottom = _page(net, rated, drawn, box, font > 0)
+    font = _font(job.labels, 72 * unit * nearest - 1.5)
+    figure, left, bottom = _page(job, box, font > 0)
     axes = place(figure, left, bottom, *box)
     axes.set_axis_off()
     low = float(x.min())
     axes.set_xlim(low - edge / unit, low - edge / unit + box[0] / unit)
     axes.set_ylim(-edge / gap, len(net.maps) - 1 + edge / gap)
-    flat = drawn.points[:, [0, 2]]
-    for lines, widths, inside in _edge_groups(drawn, flat, bow):
-        axes.add_collection(
-            LineCollection(list(lines), **_line_look(widths, inside)), autolim=False
-        )
-    fill, ink = _colours(drawn, shades)
-    axes.scatter(*flat.T, **_node_look(drawn, fill, diameter))
-    for (x_at, y_at), text, colour in zip(flat, labels, ink, strict=True):
+    _draw(axes, job, drawn.points[:, [0, 2]], bow, diameter, font)
+    _name_planes(figure, net, left, bottom, [edge + gap * i for i in range(len(net.maps))])
+    return figure
+
+
+def _draw(
+    axes: Any, job: _Job, points: np.ndarray, bow: float, diameter: float, font: float
+) -> None:
+    """Edges, units and numbers; in space where points have three coordinates."""
+    space = points.shape[1] == 3
+    for lines, widths, inside in _edge_groups(job.drawn, points, bow):
+        look = _line_look(widths, inside)
+        if space:
+            axes.add_collection3d(Line3DCollection(list(lines), **look), autolim=False)
+        else:
+            axes.add_collection(LineCollection(list(lines), **look), autolim=False)
+    fill, ink = _colours(job.drawn, job.shades)
+    shading = {"depthshade": False} if space else {}
+    axes.scatter(*points.T, **shading, **_node_look(job.drawn, fill, diameter))
+    for at, text, colour in zip(points, job.labels, ink, strict=True):
         if text and font:
             # a label wider than its node stands beyond the fill: dark, with a halo
             wide = font * LETTER * len(text) > diameter
-            axes.text(x_at, y_at, text, **_text_look(font, "black" if wide else colour, wide))
-    _name_planes(figure, net, left, bottom, [edge + gap * i for i in range(len(net.maps))])
-    return figure
+            axes.text(*at, text, **_text_look(font, "black" if wide else colour, wide))
+
+
+def _into_plain(axes: Axes, job: _Job) -> None:
+    """The graph in plain axes of the caller's; maps of several axes as they are seen."""
+    flat = job.net.ndim == 1
+    points = job.drawn.points[:, [0, 2]] if flat else _stack(job)[0] @ _view().T
+    bow = 1.0 if job.bowed else 0.0
+    rows = [points[job.drawn.points[:, 2] == m.index, 1] for m in job.net.maps]
+    axes.set_yticks([float(row.mean()) for row in rows], [_plane_name(m) for m in job.net.maps])
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    axes.set_xlim(x0 - 0.6, x1 + 0.6 + bow / 2)
+    axes.set_ylim(y0 - 0.4, y1 + 0.4)
+    if not flat:
+        square(axes)
+    on_page = 72 / axes.figure.dpi * axes.transData.transform(points)
+    nearest = _nearest(on_page)
+    diameter = float(np.clip(0.85 * nearest, SMALLEST_NODE, NODE))
+    font = _font(job.labels, (nearest if flat else diameter) - 1.5)
+    _draw(axes, job, points, bow, diameter, font)
+
+
+def _into_space(axes: Any, job: _Job) -> None:
+    """The graph in axes of the caller's that have three dimensions."""
+    points, _ = _stack(job)
+    axes.set_axis_off()
+    _set_space(axes, points)
+    nearest = 72 * _nearest(_on_page(axes, points, axes.figure.dpi))
+    diameter = float(np.clip(0.85 * nearest, SMALLEST_NODE, NODE))
+    font = _font(job.labels, diameter - 1.5)
+    _draw(axes, job, points, 1.0 if job.bowed else 0.0, diameter, font)
+    for m in job.net.maps:
+        plane = points[job.drawn.points[:, 2] == m.index]
+        at = plane[int(np.argmin(plane @ _view()[0]))]  # the leftmost as it is seen
+        axes.text(*at, f"{_plane_name(m)}   ", ha="right", va="center", color=style.DARK)
 
 
 def _text_look(font: float, colour: str, halo: bool) -> dict[str, Any]:
@@ -296,13 +365,13 @@ def _view() -> np.ndarray:
     return np.array([right, up])
 
 
-def _stack(drawn: Drawn, n_maps: int) -> tuple[np.ndarray, np.ndarray]:
+def _stack(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     """Points in space, planes just so far apart that none hides another; the planes' heights."""
     view = _view()
-    points = drawn.points.copy()
+    points = job.drawn.points.copy()
     flat = points[:, :2] @ view[1, :2]  # how far up the page a unit stands within its plane
     level, heights = 0.0, [0.0]
-    reach = [flat[points[:, 2] == i] for i in range(n_maps)]
+    reach = [flat[points[:, 2] == i] for i in range(len(job.net.maps))]
     for low, high in pairwise(reach):
         level += max(1.0, (low.max() - high.min() + 1.3) / view[1, 2])
         heights.append(level)
@@ -310,36 +379,23 @@ def _stack(drawn: Drawn, n_maps: int) -> tuple[np.ndarray, np.ndarray]:
     return points, np.array(heights)
 
 
-def _space(
-    net: Network,
-    rated: Mapping[str, ImportanceMap],
-    drawn: Drawn,
-    labels: list[str],
-    shades: np.ndarray,
-) -> Figure:
+def _space(job: _Job) -> Figure:
     """Maps of two axes as planes in space."""
-    points, _ = _stack(drawn, len(net.maps))
+    net, drawn = job.net, job.drawn
+    points, _ = _stack(job)
     screen = points @ _view().T
     size = np.ptp(screen, axis=0)
     nearest = _nearest(screen)
-    unit = min(_wish(labels) / 72 / nearest, *(np.array(_largest(net)) / (size + 1)))
+    unit = min(_wish(job.labels) / 72 / nearest, *(np.array(_largest(net)) / (size + 1)))
     diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
     edge = diameter / 144 + 0.04
-    bow = 1.0 if drawn.skips.any() else 0.0
+    bow = 1.0 if job.bowed else 0.0
     box = (size[0] * unit + 2 * edge + bow * unit / 2, size[1] * unit + 2 * edge)
-    font = _font(labels, diameter - 1.5)
-    figure, left, bottom = _page(net, rated, drawn, box, font > 0)
+    font = _font(job.labels, diameter - 1.5)
+    figure, left, bottom = _page(job, box, font > 0)
     corner = screen.min(axis=0)
     axes = _space_axes(figure, points, unit, (left + edge, bottom + edge), corner)
-    for lines, widths, inside in _edge_groups(drawn, points, bow):
-        axes.add_collection3d(
-            Line3DCollection(list(lines), **_line_look(widths, inside)), autolim=False
-        )
-    fill, ink = _colours(drawn, shades)
-    axes.scatter(*points.T, depthshade=False, **_node_look(drawn, fill, diameter))
-    for at, text, colour in zip(points, labels, ink, strict=True):
-        if text and font:
-            axes.text(*at, text, **_text_look(font, colour, False))
+    _draw(axes, job, points, bow, diameter, font)
     heights = [
         float(np.mean(screen[drawn.points[:, 2] == i, 1]) - corner[1]) * unit + edge
         for i in range(len(net.maps))
@@ -361,8 +417,22 @@ def _space_axes(
     parallel, so it is enough to measure it once and then to size and shift the axes.
     """
     width, high = figure.get_size_inches()
-    axes: Any = place(figure, 0, 0, 1, 1, projection="3d", computed_zorder=False)
+    axes: Any = place(figure, 0, 0, 1, 1, projection="3d")
     axes.set_axis_off()
+    _set_space(axes, points)
+    view, low = _view(), points.min(axis=0)
+    probes = np.array([low, low + view[0]])
+    start, stop = _on_page(axes, probes, figure.dpi)
+    side = unit / float(stop[0] - start[0])
+    axes.set_position((0, 0, side / width, side / high))
+    shift = np.array(at) + (view @ low - corner) * unit - _on_page(axes, probes, figure.dpi)[0]
+    axes.set_position((shift[0] / width, shift[1] / high, side / width, side / high))
+    return axes
+
+
+def _set_space(axes: Any, points: np.ndarray) -> None:
+    """Direction of view and limits of axes in space."""
+    axes.computed_zorder = False
     axes.set_proj_type("ortho")
     axes.view_init(ELEVATION, AZIMUTH)
     low, span = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1.0)
@@ -371,14 +441,6 @@ def _space_axes(
     ):
         setter(start, start + length)
     axes.set_box_aspect(span)
-    view = _view()
-    probes = np.array([low, low + view[0]])
-    start, stop = _on_page(axes, probes, figure.dpi)
-    side = unit / float(stop[0] - start[0])
-    axes.set_position((0, 0, side / width, side / high))
-    shift = np.array(at) + (view @ low - corner) * unit - _on_page(axes, probes, figure.dpi)[0]
-    axes.set_position((shift[0] / width, shift[1] / high, side / width, side / high))
-    return axes
 
 
 def _on_page(axes: Any, points: np.ndarray, dpi: float) -> np.ndarray:

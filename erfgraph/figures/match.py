@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.cells import COLOURS
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
 
@@ -32,7 +34,11 @@ XLABEL, LEGEND = 0.42, 0.42
 
 
 def match_figure(
-    match: ObjectMatch, *, figure: AnyFigure | None = None, title: str | None = None
+    match: ObjectMatch,
+    *,
+    figure: AnyFigure | None = None,
+    ax: Given | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw the sizes of objects of each class under the fields of the levels.
 
@@ -46,8 +52,11 @@ def match_figure(
     match : ObjectMatch
     figure : Figure or SubFigure, optional
         An empty one to fill.
+    ax : sequence of Axes, optional
+        Draw alone, into these axes of your own figure, the levels, and the histogram of each
+        class.
     title : str, optional
-        Default: the network.
+        Default: the network; in given axes none.
 
     Returns
     -------
@@ -56,7 +65,8 @@ def match_figure(
     Raises
     ------
     InputError
-        If `match` is none or the figure is too small.
+        If `match` is none, the figure is too small, or `ax` is not one for the levels and one
+        a class.
 
     Examples
     --------
@@ -69,6 +79,13 @@ def match_figure(
     """
     if not isinstance(match, ObjectMatch):
         raise InputError(f"match: got {match!r}, wanted an ObjectMatch (see match_objects)")
+    if ax is not None:
+        shown = _shown(match)
+        axes = panel_axes(ax, ["levels", *(name for name, _ in shown)], figure)
+        _draw_panels(axes, match, shown)
+        for each, (name, _) in zip(axes[1:], shown, strict=True):
+            each.set_ylabel("\n".join(_lines(name)), parse_math=False)
+        return finished(axes, title, _handles())
     with style.paper_style():
         return single._whole(_draw(figure, match, title))
 
@@ -87,19 +104,28 @@ def _draw(figure: AnyFigure | None, match: ObjectMatch, title: str | None) -> An
     full, high = style.size_of(figure)
     each = (high - fixed) / len(shown)
     span = full - LEFT - RIGHT
-    limits = _limits(match)
     top = high - above - levels
-    axes = place(figure, LEFT, top, span, levels, label="levels")
-    _levels(axes, match, limits)
-    edges = _edges(limits)
-    for i, (name, rows) in enumerate(shown):
+    axes = [place(figure, LEFT, top, span, levels, label="levels")]
+    for name, _ in shown:
         top -= BETWEEN + each
-        axes = place(figure, LEFT, top, span, each, label=name)
-        _histogram(axes, match, rows, edges, name)
-        _axis(axes, limits, last=i == len(shown) - 1)
-    axes.set_xlabel(f"size of objects and fields, {_SIZES[match.size]} (pixels of the input)")
+        axes.append(place(figure, LEFT, top, span, each, label=name))
+    _draw_panels(axes, match, shown)
+    for one, (name, _) in zip(axes[1:], shown, strict=True):
+        _write_name(one, name)
     _frame(figure, head, foot)
     return figure
+
+
+def _draw_panels(
+    axes: Sequence[Axes], match: ObjectMatch, shown: list[tuple[str, np.ndarray]]
+) -> None:
+    """The levels, and a histogram a class below them."""
+    limits = _limits(match)
+    _levels(axes[0], match, limits)
+    for one, (_, rows) in zip(axes[1:], shown, strict=True):
+        _histogram(one, match, rows, _edges(limits))
+        _axis(one, limits, last=one is axes[-1])
+    axes[-1].set_xlabel(f"size of objects and fields, {_SIZES[match.size]} (pixels of the input)")
 
 
 # --- what is shown ------------------------------------------------------------------------
@@ -159,9 +185,7 @@ def _levels(axes: Axes, match: ObjectMatch, limits: tuple[float, float]) -> None
     _axis(axes, limits, last=False)
 
 
-def _histogram(
-    axes: Axes, match: ObjectMatch, rows: np.ndarray, edges: np.ndarray, name: str
-) -> None:
+def _histogram(axes: Axes, match: ObjectMatch, rows: np.ndarray, edges: np.ndarray) -> None:
     """Objects per bin; those that no level covers stand on the others."""
     sides, covered = match.sides[rows], match.covered[rows].any(axis=1)
     inside = np.histogram(sides[covered], edges)[0]
@@ -181,6 +205,16 @@ def _histogram(
     axes.set_ylim(0, 1.12 * both.max())
     axes.yaxis.set_major_locator(MaxNLocator(2, integer=True, prune="lower"))
     axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    left = 1 - covered.mean()
+    text = f"{len(sides):,}\n{wording.percent(float(left))}\nuncovered"
+    axes.text(
+        1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center",
+        fontsize=6.5 * style.letters(), color="#333333",
+    )  # fmt: skip
+
+
+def _write_name(axes: Axes, name: str) -> None:
+    """The name of a class at the left of its histogram."""
     axes.text(
         -0.085,
         0.5,
@@ -191,12 +225,6 @@ def _histogram(
         fontsize=7.5 * style.letters(),
         parse_math=False,  # names come from files
     )
-    left = 1 - covered.mean()
-    text = f"{len(sides):,}\n{wording.percent(float(left))}\nuncovered"
-    axes.text(
-        1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center",
-        fontsize=6.5 * style.letters(), color="#333333",
-    )  # fmt: skip
 
 
 def _axis(axes: Axes, limits: tuple[float, float], *, last: bool) -> None:
@@ -239,17 +267,7 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str]) -> None:
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    dark = style.DARK
-    handles = [
-        Line2D([], [], color=dark, marker="s", ms=5, lw=1, label="ERF side"),
-        Line2D([], [], color=dark, lw=7, alpha=0.3, label="suits"),
-        Line2D(
-            [], [], color=dark, marker="D", ms=4.5, mfc="white", lw=1, ls=style.TRF_DASHES,
-            label="TRF side",
-        ),
-        Patch(color=COVERED, label="objects covered by a level"),
-        Patch(color=UNCOVERED, label="covered by no level"),
-    ]  # fmt: skip
+    handles = _handles()
     figure.legend(
         handles=handles,
         loc="lower center",
@@ -262,3 +280,17 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str]) -> None:
     )
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
+
+
+def _handles() -> list[Any]:
+    dark = style.DARK
+    return [
+        Line2D([], [], color=dark, marker="s", ms=5, lw=1, label="ERF side"),
+        Line2D([], [], color=dark, lw=7, alpha=0.3, label="suits"),
+        Line2D(
+            [], [], color=dark, marker="D", ms=4.5, mfc="white", lw=1, ls=style.TRF_DASHES,
+            label="TRF side",
+        ),
+        Patch(color=COVERED, label="objects covered by a level"),
+        Patch(color=UNCOVERED, label="covered by no level"),
+    ]  # fmt: skip

@@ -39,9 +39,9 @@ for name in ("paths", "uniform", "variance"):
     print(f"{name:9} {eg.importance(chain, measure=name).std[0]:.2f}")
 
 # %%
-# Initialisation and batch norm. With the authors' own initialisation, activations and norms count;
-# batch norms of training mode divide by a stream that grows from block to block, so that deep
-# blocks count less; a gain of zero at the end of each residual branch leaves only the identities.
+# Initialisation and batch norm. With the authors' own initialisation, activations and norms count.
+# Batch norms of evaluation mode do nothing at initialisation; those of training mode bring every
+# branch to one size; a gain of zero at the end of each residual branch leaves only the identities.
 
 keys = {"measure": "variance", "init": "torchvision"}
 variants = {

@@ -1,0 +1,235 @@
+"""Ask every tool for receptive fields about the same networks, and print the answers as Markdown.
+
+Run from the repository's root: ``python -m benchmarks.tools [TOOL ...] [-o FILE]``. A tool that is
+not installed has a line that says so. To install them, in an environment of their own::
+
+    pip install ".[torch,tools]"
+    pip install "pip<24.1" && pip install receptivefield  # newer ones refuse its metadata
+    pip install --no-deps --ignore-requires-python rfa-toolbox && pip install attrs graphviz
+    git clone https://github.com/jotaf98/easy-receptive-fields-pytorch
+    git clone https://github.com/Fangyh09/pytorch-receptive-field
+
+and name the folder that holds the two clones with ``--clones``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.table import DISTURBED, cells, machine
+from benchmarks.timing import Effort, Row, Work, calls, read, side_by_side
+from benchmarks.tool_networks import CASES, Case, made
+from benchmarks.tool_peers import Answer, NotGivenError, Tool, silence, tools
+from benchmarks.tool_truth import Truth, truth
+from erfgraph.files import write_whole
+
+THREADS = 2
+WRONG = "✗"
+EFFORT = Effort(rounds=3, least=0.0, budget=40)
+LONGEST = 110  # characters of a message
+
+
+NOTHING = Answer()
+
+
+# --- asking -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a tool said of a case: an answer, or why there is none."""
+
+    answer: Answer = NOTHING
+    refusal: str = ""
+    instead: str = ""
+
+
+def asked(tool: Tool, case: Case) -> Said:
+    """Ask on a network made anew, whatever the tool does to it or prints."""
+    module = made(case)
+    try:
+        with silence():
+            return Said(tool.ask(module, case.side))
+    except NotGivenError as error:
+        return Said(instead=str(error))
+    except Exception as error:  # whatever a tool raises is its answer
+        return Said(refusal=f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST])
+
+
+# --- judging ------------------------------------------------------------------------------
+
+
+def marked(value: float, right: bool) -> str:
+    text = "nan" if math.isnan(value) else f"{value:g}"
+    return text if right else f"{WRONG} {text}"
+
+
+def size_text(said: Said, right: Truth, case: Case) -> str:
+    if said.refusal:
+        return "refuses"
+    size = said.answer.size
+    if size is None:
+        return "–"
+    cut = size == case.side and max(right.sizes) > case.side
+    return f"{size:g} (image)" if cut else marked(size, size in right.sizes)
+
+
+def place_text(said: Said, right: Truth) -> str:
+    """Stride and centre of the first unit."""
+    if said.refusal:
+        return "refuses"
+    answer = said.answer
+    stride = "–" if answer.stride is None else marked(answer.stride, answer.stride == right.stride)
+    start = "–" if answer.start is None else marked(answer.start, answer.start in right.starts)
+    return f"{stride}; {start}"
+
+
+def right_sizes(right: Truth) -> str:
+    return ", ".join(f"{size:g}" for size in sorted(right.sizes))
+
+
+def right_places(right: Truth) -> str:
+    return f"{right.stride:g}; {', '.join(f'{start:g}' for start in sorted(right.starts))}"
+
+
+# --- time ---------------------------------------------------------------------------------
+
+
+def compared(tool: Tool, ours: Tool, case: Case) -> str:
+    """How long a tool takes, over erfgraph's time from module to table, in turn."""
+
+    def work(who: Tool) -> Work:
+        module = made(case)
+
+        def ask() -> None:
+            with suppress(NotGivenError):
+                who.ask(module, case.side)
+
+        return Work(who.name, calls(ask))
+
+    try:
+        with silence():
+            row = Row(work(tool), work(ours), "as long")
+            found = read(row, side_by_side(row, EFFORT))
+    except Exception:
+        return "–"
+    mark = "" if found.calm else f" {DISTURBED}"
+    return f"{found.found.split()[0]} × ({found.took}){mark}"
+
+
+# --- Markdown -----------------------------------------------------------------------------
+
+Answers = Mapping[tuple[str, str], Said]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [cells(*head), "|" + "---|" * len(head), *(cells(*row) for row in rows), ""]
+
+
+def sizes(who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]) -> list[str]:
+    names = [case.name for case in CASES]
+    rows = [["*right*", *(right_sizes(rights[name]) for name in names)]]
+    for tool in who:
+        said = [answers[tool.name, case.name] for case in CASES]
+        if any(one.answer.size is not None or one.refusal for one in said):
+            texts = [size_text(s, rights[c.name], c) for s, c in zip(said, CASES, strict=True)]
+            rows.append([tool.name, *texts])
+    return ["Size of the field, in pixels:", "", *table(["", *names], rows)]
+
+
+def places(who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]) -> list[str]:
+    names = [case.name for case in CASES]
+    rows = [["*right*", *(right_places(rights[name]) for name in names)]]
+    for tool in who:
+        said = [answers[tool.name, name] for name in names]
+        if any(one.answer.stride is not None for one in said):
+            rows.append(
+                [tool.name, *(place_text(s, rights[n]) for s, n in zip(said, names, strict=True))]
+            )
+    return ["Stride; centre of the first unit's field:", "", *table(["", *names], rows)]
+
+
+def conditions(who: Sequence[Tool], times: Mapping[str, str]) -> list[str]:
+    head = ["", "version", "licence", "gives", "needs", "time on VGG-16"]
+    rows = []
+    for tool in who:
+        version = tool.version()
+        if version is None:
+            rows.append([tool.name, "not installed", "", tool.gives, tool.needs, ""])
+        else:
+            rows.append(
+                [tool.name, version, tool.licence(), tool.gives, tool.needs, times[tool.name]]
+            )
+    return ["What each gives and needs:", "", *table(head, rows)]
+
+
+def messages(who: Sequence[Tool], answers: Answers) -> Iterator[str]:
+    """What tools say that refuse, or give something else: one line each."""
+    for tool in who:
+        told: dict[str, list[str]] = {}
+        for case in CASES:
+            said = answers[tool.name, case.name]
+            if text := f"`{said.refusal}`" if said.refusal else said.instead:
+                told.setdefault(text, []).append(case.name)
+        for text, names in told.items():
+            where = "all" if len(names) == len(CASES) else ", ".join(names)
+            yield f"- {tool.name} ({where}): {text}"
+
+
+def report(who: Sequence[Tool], ours: Tool, timed: bool) -> list[str]:
+    """Everything, as lines; times are over those of `ours`."""
+    here = [tool for tool in who if tool.version() is not None]
+    rights = {case.name: truth(case) for case in CASES}
+    answers = {(t.name, c.name): asked(t, c) for t in here for c in CASES}
+    times = {
+        tool.name: compared(tool, ours, CASES[0]) if timed and tool.name != ours.name else ""
+        for tool in here
+    }
+    return [
+        *sizes(here, answers, rights),
+        *places(here, answers, rights),
+        *conditions(who, times),
+        "What was said instead of a number:",
+        "",
+        *(list(messages(here, answers)) or ["- nothing"]),
+        "",
+        machine(),
+    ]
+
+
+# --- command ------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="TOOL", help="ask these alone")
+    parser.add_argument("--clones", type=Path, default=Path(), help="folder of the two clones")
+    parser.add_argument("--no-times", action="store_true", help="only what they answer")
+    parser.add_argument("-o", "--output", type=Path, help="file for the tables")
+    options = parser.parse_args(arguments)
+    everyone = tools(options.clones)
+    known = [tool.name for tool in everyone]
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"no tool {unknown[0]!r}; there are {', '.join(known)}")
+    torch.set_num_threads(THREADS)
+    who = [tool for tool in everyone if not options.names or tool.name in options.names]
+    text = report(who, everyone[0], timed=not options.no_times)
+    print(*text, sep="\n")
+    if options.output:
+        whole = "\n".join([*text, ""])
+        write_whole(options.output, lambda file: file.write(whole.encode()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

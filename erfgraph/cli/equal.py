@@ -94,8 +94,14 @@ def cells(row: FieldRow) -> list[str]:
 
 
 def _rounded(values: tuple[float, ...]) -> str:
-    """One number where all axes agree to what is shown."""
-    texts = [f"{v:.3f}" for v in values]
+    """One number where all axes agree to what is shown, the last bits of sums left out.
+
+    Examples
+    --------
+    >>> _rounded((-1.2024999999999999, -1.2025000000000003)), _rounded((1.0, 2.0))
+    ('-1.202', '1.000×2.000')
+    """
+    texts = [f"{round(v, 9):.3f}" for v in values]
     return texts[0] if len(set(texts)) == 1 else "×".join(texts)
 
 

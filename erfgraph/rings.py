@@ -45,6 +45,9 @@ class Radial(Shown):
         may cut; the box's sides lie nearer, its corners further out.
     half_radius : float
         The distance within which half of the importance lies.
+    at_border : bool
+        Whether the theoretical field's box reaches the border of the map, so that the field
+        may be larger than `trf_radius` says.
     """
 
     network: str | None
@@ -61,6 +64,7 @@ class Radial(Shown):
     erf_radius: float
     trf_radius: float
     half_radius: float
+    at_border: bool = False
 
     def below(self, share: float) -> int:
         """The smallest ring from which on the mean stays below a share of the largest.
@@ -83,6 +87,7 @@ class Radial(Shown):
             "erf_radius": self.erf_radius,
             "trf_radius": self.trf_radius,
             "half_radius": self.half_radius,
+            "at_border": self.at_border,
             "radius": self.radius.tolist(),
             "share": [None if math.isnan(v) else v for v in self.share.tolist()],
             "relative": [None if math.isnan(v) else v for v in self.relative.tolist()],
@@ -139,7 +144,7 @@ def radial(
         imp.layer,
         imp.unit,
         imp.of,
-        imp.measure,
+        f"channel {imp.measure}" if imp.channels == "count" else imp.measure,
         found.rule,
         found.threshold,
         n,
@@ -149,6 +154,7 @@ def radial(
         ball_radius(found.area, n),
         ball_radius(math.prod(imp.trf.size), n),
         _half(share),
+        any(a == 0 or b == n for (a, b), n in zip(imp.trf.bbox, imp.shape, strict=True)),
     )
 
 

@@ -110,7 +110,9 @@ def _draw(
         Tile(name, _foot(b), view[-2:]) for name, b, view in zip(names, boards, views, strict=True)
     ]
     flat = panels[0].flat
-    figure, axes, bar = tiles.lay_out(figure, panels, title, strip=BARS, bar=not flat)
+    figure, axes, bar = tiles.lay_out(
+        figure, panels, title, _handles(boards), strip=BARS, bar=not flat
+    )
     for each, board, view in zip(axes, boards, views, strict=True):
         draw_checkerboard(each, board, view, cmap)
     if bar is not None:

@@ -215,7 +215,9 @@ def _draw(
     usual = _side(width, columns)
     tall = [_height(row, usual) for row in rows]
     over = [max(len(lines) for lines, _ in row) * LINE + 0.08 for row in rows]
-    fixed = PAD + len(foot) * LINE + LEGEND + sum(over) + len(rows) * XLABEL
+    shown = [p for row in rows for _, p in row]
+    legend = LEGEND + single.legend_room(shown, scale, width)
+    fixed = PAD + len(foot) * LINE + legend + sum(over) + len(rows) * XLABEL
     fixed += PAD + len(head) * LINE
     smallest = (around + columns * single.SHORT, fixed + len(rows) * single.SHORT)
     figure = page(figure, width, fixed + sum(tall), smallest)
@@ -240,7 +242,6 @@ def _draw(
     low = top + XLABEL
     bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
     single.colour_bar(figure, image, bar, scale, imps[0])
-    shown = [p for row in rows for _, p in row]
     single.legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
     if isinstance(figure, Figure):

@@ -15,6 +15,7 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes, width_of
+from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.tasks.classification import Coverage
 
@@ -100,7 +101,9 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
     drops = [max(len(text) for _, text in row) * LABEL * 0.58 / 72 + 0.08 for row in labels]
     above = [len(head) * LINE + 0.08 for head in heads]
     below = [drop + FOOT + len(foot) * LINE + 0.06 for drop, foot in zip(drops, feet, strict=True)]
-    fixed = 2 * PAD + len(over) * LINE + LEGEND + sum(above) + sum(below)
+    handles = _handles(found)
+    legend = LEGEND + room_for([str(h.get_label()) for h in handles], width)
+    fixed = 2 * PAD + len(over) * LINE + legend + sum(above) + sum(below)
     fixed += (len(found) - 1) * BETWEEN
     figure = page(figure, width, fixed + len(found) * HEIGHT, (3.2, fixed + len(found) * 0.7))
     full, high = style.size_of(figure)
@@ -116,7 +119,7 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
         top -= below[i]
         write_lines(figure, feet[i], top + 0.04 + len(feet[i]) * LINE, 7, color="#333333")
         top -= BETWEEN
-    _legend(figure, _handles(found))
+    legend_below(figure, handles, 0.05)
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(_heading(c) for c in found))
     return figure
@@ -230,17 +233,3 @@ def _handles(found: Sequence[Coverage]) -> list[Any]:
     if any(all(r.critical) and not all(r.unproductive) for r in rows):
         handles.append(Patch(color=CRITICAL, label="critical"))
     return handles
-
-
-def _legend(figure: AnyFigure, handles: list[Any]) -> None:
-    _, high = style.size_of(figure)
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 0.05 / high),
-        ncols=len(handles),
-        columnspacing=1.1,
-        handlelength=1.6,
-        borderaxespad=0,
-        borderpad=0.2,
-    )

@@ -86,7 +86,9 @@ def _draw(
     figure: AnyFigure | None, shown: list[ImportanceMap], found: list[Gridding], title: str | None
 ) -> AnyFigure:
     panels = [Tile(_head(m), _foot(g), _view(m, g)) for m, g in zip(shown, found, strict=True)]
-    figure, axes, _ = tiles.lay_out(figure, panels, title, strip=tiles.STRIP, bar=False)
+    figure, axes, _ = tiles.lay_out(
+        figure, panels, title, _handles(found), strip=tiles.STRIP, bar=False
+    )
     for each, m, g, panel in zip(axes, shown, found, panels, strict=True):
         draw_gridding(each, m, g, panel.view)
     tiles.legend(figure, _handles(found))

@@ -17,7 +17,8 @@ from erfgraph.errors import InputError
 from erfgraph.figures import panel as panels_of
 from erfgraph.figures import profile, style, wording
 from erfgraph.figures.given import Given, finished, panel_axes
-from erfgraph.figures.overlay import Overlay, draw_overlay, legend_rows, make_overlay
+from erfgraph.figures.legends import legend_below, room_for
+from erfgraph.figures.overlay import Overlay, draw_overlay, make_overlay
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
@@ -29,6 +30,7 @@ SIDE = 0.66  # thickness of the side panels
 BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.45, 0.27, 0.1
 LONG, SHORT = 3.4, 0.7  # sides of the image
+GAPS_CLOSED = "gaps up to 00 px closed"
 USUAL, ROOMY = 5.4, 4.0  # width of a page, and from where on it has room for side panels
 
 
@@ -206,10 +208,7 @@ def _image(
     w, h = image_sides(panel.sides, max(SHORT, min(LONG, width - beside)), LONG)
     head = heading_lines(imp, title, width - 0.3)
     foot = foot_lines(imp, over.contours or (erf,), width - 0.3)
-    rows = (
-        legend_rows([*over.contours, "TRF", "no path", "gaps"], width)[1] if over.contours else 1
-    )
-    below = PAD + len(foot) * LINE + LEGEND + (rows - 1) * LINE + XLABEL
+    below = PAD + len(foot) * LINE + LEGEND + legend_room(shown, scale, width, over) + XLABEL
     above = side + GAP + len(head) * LINE + PAD
     figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
@@ -247,13 +246,24 @@ def legend_handles(
 ) -> list[Any]:
     """What a legend of panels has to explain, once they are drawn in a figure or in axes."""
     gap = max((o.gap for a in drawn for o in a.findobj(panels_of.Outline)), default=0)
-    note = f"gaps up to {gap - 1} px closed" if gap else ""
+    note = GAPS_CLOSED.replace("00", str(gap - 1)) if gap else ""
     if over is None or not over.contours:
         label = f"{erf_label}, {note}" if note else erf_label
         return panels_of.legend_handles(shown, scale, label)
     handles = [h for h in panels_of.legend_handles(shown, scale) if h.get_label() != "ERF"]
     handles += over.handles()
     return handles + ([Line2D([], [], linestyle="", label=note)] if note else [])
+
+
+def legend_room(
+    shown: Sequence[Panel], scale: Scale, width: float, over: Overlay | None = None
+) -> float:
+    """Inches that a legend's rows after the first take, before anything is drawn."""
+    handles = legend_handles([], shown, scale, f"ERF, {GAPS_CLOSED}", over)
+    labels = [str(handle.get_label()) for handle in handles]
+    if over is not None and over.contours:
+        labels.append(GAPS_CLOSED)
+    return room_for(labels, width)
 
 
 def legend(
@@ -265,21 +275,9 @@ def legend(
     erf_label: str = "ERF",
     over: Overlay | None = None,
 ) -> None:
-    """One line of explanations below the axes, never over data."""
+    """Explanations below the axes, never over data."""
     handles = legend_handles([figure], shown, scale, erf_label, over)
-    if over is not None and over.contours:
-        centre = 0.5  # several rows, as wide as the page
-    width, high = style.size_of(figure)
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="lower center",
-            bbox_to_anchor=(centre, (bottom + 0.07) / high),
-            ncols=len(handles) if over is None else legend_rows(handles, width)[0],
-            borderaxespad=0,
-            borderpad=0.2,
-            handlelength=2.2,
-        )
+    legend_below(figure, handles, bottom + 0.07, centre)
 
 
 def _side_panels(imp: ImportanceMap, panel: Panel, top: Axes, right: Axes) -> None:
@@ -328,7 +326,7 @@ def _planes(
     width = style.page_width(figure, around + 3 * side)
     side = max(SHORT, min(side, (width - around) / 3))
     head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, (erf,), width - 0.3)
-    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    below = PAD + len(foot) * LINE + LEGEND + legend_room(shown, scale, width) + XLABEL
     above = LINE + GAP + len(head) * LINE + PAD
     figure = page(figure, width, below + side + above, (around + 3 * SHORT, below + SHORT + above))
     full, high = style.size_of(figure)

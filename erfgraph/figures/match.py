@@ -18,6 +18,7 @@ from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.cells import COLOURS
 from erfgraph.figures.given import Given, finished, panel_axes
+from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
 
@@ -96,7 +97,8 @@ def _draw(figure: AnyFigure | None, match: ObjectMatch, title: str | None) -> An
     width = style.page_width(figure, WIDTH)
     head = wrapped(title if title is not None else match.network or "network", width, 9, bold=True)
     foot = _foot(match, width - 0.3)
-    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * LINE + legend + XLABEL
     above = len(head) * LINE + PAD + 0.08
     fixed = below + levels + len(shown) * BETWEEN + above
     smallest = (LEFT + RIGHT + 1.5, fixed + len(shown) * 0.3)
@@ -267,17 +269,7 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str]) -> None:
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    handles = _handles()
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=(0.5, (PAD + len(foot) * LINE + 0.12) / high),
-        ncols=len(handles),
-        borderaxespad=0,
-        borderpad=0.2,
-        handlelength=2.2,
-        columnspacing=1.2,
-    )
+    legend_below(figure, _handles(), PAD + len(foot) * LINE + 0.12)
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError
-from erfgraph.figures import panel, wording
+from erfgraph.figures import panel, style, wording
 from erfgraph.figures.photo import check_photo
 from erfgraph.importance_map import ImportanceMap
 
 MOST_CONTOURS = 6
 # pale where the ground is dark, dark where it is bright: apart in grey too
 _RAMP = LinearSegmentedColormap.from_list("contours", ["#ffd0c4", "#ff3d1f", "#5a0a00"])
+HALO = 0.9  # points: of both rims of a contour together
 OPAQUE = 0.8  # of the largest importance over a photograph
 
 
@@ -48,9 +49,21 @@ class Overlay:
     def handles(self) -> list[Any]:
         """What a legend says of the contours."""
         return [
-            Line2D([], [], color=colour, linewidth=1.6, label=f"ERF {_sign(erf)}")
+            Line2D(
+                [],
+                [],
+                color=colour,
+                linewidth=1.6,
+                path_effects=style.outlined(_ground(colour), 1.6 + HALO),
+                label=f"ERF {_sign(erf)}",
+            )
             for erf, colour in zip(self.contours, self.colours, strict=True)
         ]
+
+
+def _ground(colour: Any) -> str:
+    """Black around a pale line, white around the others: seen on any ground, in grey too."""
+    return "black" if colour[1] > 0.6 else "white"
 
 
 def _sign(erf: ERF) -> str:
@@ -95,7 +108,18 @@ def draw_overlay(axes: Axes, image: AxesImage, imp: ImportanceMap, over: Overlay
     for erf, colour in zip(over.contours, over.colours, strict=True):
         box = erf.bbox or ((0, 0), (0, 0))
         mask = erf.mask[tuple(slice(*b) for b in box)]
-        panel.draw_outline(axes, mask, (box[0][0], box[1][0]), colour, f"ERF {_sign(erf)}")
+        lines = panel.draw_outline(axes, mask, (box[0][0], box[1][0]), colour, f"ERF {_sign(erf)}")
+        # one below all of its segments: a rim around each would cut the others
+        rim = LineCollection(
+            list(lines.get_segments()),
+            colors=[_ground(colour)],
+            linewidths=float(np.max(lines.get_linewidth())) + HALO,
+            capstyle="projecting",
+            zorder=lines.get_zorder() - 0.1,
+            clip_on=False,
+            label="rim",
+        )
+        axes.add_collection(rim, autolim=False)
     if over.photo is None:
         return
     rows, columns = imp.shape
@@ -112,9 +136,3 @@ def draw_overlay(axes: Axes, image: AxesImage, imp: ImportanceMap, over: Overlay
     scaled: Any = image.get_array()
     values = np.ma.filled(image.norm(scaled), 0.0)
     image.set_alpha(OPAQUE * np.clip(values, 0.0, 1.0))
-
-
-def legend_rows(handles: Sequence[Any], width: float) -> tuple[int, int]:
-    """Columns and rows of a legend on a page of a width in inches."""
-    columns = min(max(len(handles), 1), max(1, int(width / 1.55)))
-    return columns, -(-len(handles) // columns)

@@ -42,7 +42,8 @@ def radial_figure(
 
     A filled marker stands on each profile at the radius of the effective field, a dashed
     vertical line at that of the theoretical field's box, with the network's marker, hollow, at
-    its upper end, and a thin horizontal line at the threshold where it is a share of the
+    its upper end (and an arrow where the box reaches the border of the map, which may cut the
+    field), and a thin horizontal line at the threshold where it is a share of the
     largest. Both radii are those of the ball (stretch, disc) as large. Rings without a path are
     gaps on a logarithmic scale.
 
@@ -184,6 +185,16 @@ def draw_radial(axes: Axes, profiles: Sequence[Radial], scale: str = "linear") -
             transform=axes.get_xaxis_transform(),
             clip_on=False,
         )
+        if p.at_border:
+            axes.annotate(
+                "",
+                xy=(p.trf_radius, 1.0),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(12, 0),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "<-", "color": colour, "lw": 0.9, "shrinkB": 2.0},
+                annotation_clip=False,
+            )
     for threshold in {p.threshold for p in profiles if p.rule == "peak"}:
         axes.axhline(threshold, color="#777777", lw=0.6, zorder=0, label="threshold")
     if log:
@@ -206,7 +217,8 @@ def _network_handles(found: list[Radial], width: float) -> list[Any]:
     longest = int((width - LEFT - 0.5) * 72 / (0.56 * 7 * style.letters()))
     made: list[Any] = []
     for i, p in enumerate(found):
-        radii = f": ERF {p.erf_radius:.1f}, TRF {p.trf_radius:.1f}"
+        least = "≥ " if p.at_border else ""
+        radii = f": ERF {p.erf_radius:.1f}, TRF {least}{p.trf_radius:.1f}"
         name = p.network or "network"
         room = longest - len(radii)
         name = name if len(name) <= room else f"{name[: max(room, 4) - 1]}…"
@@ -240,6 +252,11 @@ def _sign_handles(found: list[Radial]) -> list[Any]:
             label="radius of the TRF's box",
         )
     )
+    if any(p.at_border for p in found):
+        cut = "arrow, ≥: the border may cut it"
+        made.append(
+            Line2D([], [], color="#555555", marker=r"$\rightarrow$", ms=9, ls="", label=cut)
+        )
     marker = Line2D([], [], color="#555555", marker="o", ms=5, ls="", label="radius of the ERF")
     made.append(marker)
     if any(p.rule == "peak" for p in found):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import matplotlib
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.font_manager import FontProperties
 
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.figures.papers import paper_of
@@ -213,9 +216,26 @@ def list_handles(figure: AnyFigure, handles: Sequence[Any], left: float, top: fl
     )
 
 
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Inches that a line of text takes; its size in points, before the page's letters."""
+    return _width(text, bold) * size * letters() / 72 or 1e-3
+
+
+@functools.lru_cache(4096)
+def _width(text: str, bold: bool) -> float:
+    """Width of a line of text over its font size."""
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=RC["font.family"], size=1, weight="bold" if bold else "normal")
+    with warnings.catch_warnings():  # signs that the font has not: drawn as boxes
+        warnings.simplefilter("ignore")
+        return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
 def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
     """Text in at most three lines, on a paper six, that fit a width; font size in points."""
-    columns = max(12, int(width * 72 / ((0.7 if bold else 0.58) * size * letters())))
+    # lines are not all as wide as the text is on average
+    columns = max(12, int(0.94 * width * len(text) / text_width(text, size, bold=bold)))
     most = MOST_LINES if _page.get().width is None else 2 * MOST_LINES
     lines = textwrap.wrap(text, columns, break_on_hyphens=False, max_lines=most, placeholder=" …")
     return lines or [""]

@@ -14,13 +14,14 @@ from matplotlib.ticker import MaxNLocator
 
 from erfgraph.errors import InputError
 from erfgraph.figures import style
+from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.shape import Box
 
-PAD, LEFT, RIGHT, BETWEEN = 0.1, 0.58, 0.16, 0.62  # inches, as all lengths here
+PAD, LEFT, RIGHT, BETWEEN = 0.1, 0.58, 0.16, 0.5  # inches, as all lengths here
 XLABEL, ABOVE, LEGEND = 0.42, 0.06, 0.28
 SIDE, ONLY, STRIP = 1.7, 2.5, 0.42  # of a panel among several, alone, and of one axis
-LEAST = 1.0  # side of a panel on a narrow page
+LEAST = 0.9  # side of a panel on a narrow page
 PER_ROW, MOST = 3, 9
 BAR, BAR_TEXT = 0.12, 0.6
 NARROWEST, WIDEST = 4.0, 7.1
@@ -82,7 +83,13 @@ class Tile:
 
 
 def lay_out(
-    figure: AnyFigure | None, tiles: Sequence[Tile], title: str | None, *, strip: float, bar: bool
+    figure: AnyFigure | None,
+    tiles: Sequence[Tile],
+    title: str | None,
+    handles: Sequence[Any],
+    *,
+    strip: float,
+    bar: bool,
 ) -> tuple[AnyFigure, list[Axes], Axes | None]:
     """A page with axes for every panel, and for a colour bar at the right.
 
@@ -91,6 +98,8 @@ def lay_out(
     figure : Figure or SubFigure or None
     tiles : sequence of Tile
     title : str or None
+    handles : sequence of Artist
+        What the legend at the bottom will explain.
     strip : float
         Height in inches of a panel of one axis.
     bar : bool
@@ -117,7 +126,8 @@ def lay_out(
     gap = 0.06 if title else 0.0
     above = [max(map(len, row)) * LINE + ABOVE for row in heads]
     below = [XLABEL + max(map(len, row)) * LINE + 0.08 for row in feet]
-    fixed = 2 * PAD + LINE * len(top_lines) + gap + sum(above) + sum(below) + LEGEND
+    legend = LEGEND + room_for([str(h.get_label()) for h in handles], width)
+    fixed = 2 * PAD + LINE * len(top_lines) + gap + sum(above) + sum(below) + legend
     most = [max(_tall(t, min(room, side), strip) for t in row) for row in rows]
     figure = page(figure, width, fixed + sum(most), (around + LEAST * per_row, fixed + 0.5))
     full, high = style.size_of(figure)
@@ -249,17 +259,8 @@ def dimensions(values: Sequence[int | None]) -> str:
 
 
 def legend(figure: AnyFigure, handles: Sequence[Any]) -> None:
-    """One line of explanations at the bottom."""
-    _, high = style.size_of(figure)
-    if handles:
-        figure.legend(
-            handles=list(handles),
-            loc="lower center",
-            bbox_to_anchor=(0.5, PAD / high),
-            ncols=len(handles),
-            borderaxespad=0,
-            borderpad=0.2,
-        )
+    """Explanations at the bottom."""
+    legend_below(figure, handles, PAD)
 
 
 def labelled(figure: AnyFigure, title: str | None, tiles: Sequence[Tile]) -> None:

@@ -274,7 +274,8 @@ def growth(
                 imp.erf(value, rule).area,
             )
         )
-    return Growth(net.name, net.input.shape, measure, rule, value, tuple(rows))
+    counted = f"channel {imp.measure}" if imp.channels == "count" else imp.measure
+    return Growth(net.name, net.input.shape, counted, rule, value, tuple(rows))
 
 
 def main_chain(net: Network, top: FeatureMap) -> list[FeatureMap]:

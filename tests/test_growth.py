@@ -344,8 +344,25 @@ def test_radial_figure_draws_profile_and_radii():
         assert labelled(axes, "threshold").get_ydata() == [0.0455, 0.0455]
         assert axes.get_xlabel() == "distance from the centre of mass (pixels)"
         assert axes.get_ylabel() == "mean paths / largest"
-    assert legend_texts(figure)[0] == "conv3*9: ERF 6.2, TRF 10.7"
+    assert legend_texts(figure)[0] == "conv3*9: ERF 6.2, TRF ≥ 10.7"  # as far as the input goes
     assert [a.get_yscale() for a in radial_figure(found, scale="log").axes] == ["log"]
+
+
+def test_a_field_at_the_border_may_be_larger_and_has_an_arrow():
+    inside, cut = (rate("conv3p1*4", (n, 13)) for n in (11, 7))
+    assert not eg.radial(inside).at_border
+    assert eg.radial(cut).at_border
+    assert eg.radial(cut).to_dict()["at_border"] is True
+    figure = radial_figure([inside, cut])
+    for axes in figure.axes:
+        (arrow,) = [text for text in axes.texts if text.arrow_patch]
+        assert arrow.xy == (eg.radial(cut).trf_radius, 1.0)
+    texts = legend_texts(figure)
+    assert [("≥" in text) for text in texts[:2]] == [False, True]
+    assert "arrow, ≥: the border may cut it" in texts
+    whole = radial_figure(inside)
+    assert not any("arrow" in text for text in legend_texts(whole))
+    assert not any(axes.texts for axes in whole.axes)
 
 
 def test_panels_are_stacked_on_a_narrow_page():
@@ -458,6 +475,38 @@ def test_radial_command(capsys, tmp_path):
     assert path.read_bytes()[:4] == b"%PDF"
     status, out, _ = call(capsys, *arguments, "--format", "markdown")
     assert out.startswith("| network | ERF radius |")
+
+
+def test_commands_take_all_that_a_measure_takes(capsys):
+    how = {"init": "kaiming_fan_in", "batchnorm": "batch", "scalar": "channel"}
+    given = [part for key, value in how.items() for part in (f"--{key}", value)]
+    arguments = (
+        "resnet18",
+        "--input",
+        "64x64",
+        "--measure",
+        "variance",
+        *given,
+        "--zero-residual",
+    )
+    net = eg.load("resnet18", (64, 64))
+    how["zero_residual"] = True
+    own = eg.radial(eg.importance(net, measure="variance", **how))
+    assert document(capsys, "radial", *arguments) == own.to_dict()
+    assert own.erf_radius != eg.radial(eg.importance(net, measure="variance")).erf_radius
+    wanted = eg.growth(net, measure="variance", **how)
+    assert document(capsys, "growth", *arguments) == wanted.to_dict()
+    assert wanted.to_dict() != eg.growth(net, measure="variance").to_dict()
+
+
+def test_commands_count_channels(capsys):
+    arguments = ("conv3*3", "--input", "9x9", "--channels", "3", "--count-channels")
+    for command in ("radial", "growth"):
+        assert document(capsys, command, *arguments)["measure"] == "channel paths"
+        assert document(capsys, command, *arguments[:-1])["measure"] == "paths"
+    status, _, err = call(capsys, "growth", "conv3*3", "--weights", "abs")
+    assert status == 2
+    assert "weights" in err
 
 
 @pytest.mark.parametrize("command", ["growth", "radial"])

@@ -30,6 +30,11 @@ def growth_command(
     layer: o.Layer = None,
     measure: o.Measure = "paths",
     init: o.Init = None,
+    batchnorm: o.BatchNorm = "identity",
+    zero_residual: o.ZeroResidual = False,
+    scalar: o.Scalar = "sum",
+    weights: o.Weights = None,
+    count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
     law: Annotated[
@@ -60,9 +65,21 @@ def growth_command(
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"growth of {net.name}") as advance:
-            found.append(
-                eg.growth(net, layer, measure, rule, threshold, progress=advance, init=init)
+            one = eg.growth(
+                net,
+                layer,
+                measure,
+                rule,
+                threshold,
+                progress=advance,
+                channels="count" if count_channels else "collapse",
+                init=init,
+                batchnorm=batchnorm,
+                zero_residual=zero_residual,
+                scalar=scalar,
+                weights=weights,
             )
+        found.append(one)
     laws = [one.law(first) for one in found] if law else []
     if path:
         from erfgraph import figures

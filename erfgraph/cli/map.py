@@ -28,13 +28,7 @@ def map_command(
     batchnorm: o.BatchNorm = "identity",
     zero_residual: o.ZeroResidual = False,
     scalar: o.Scalar = "sum",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Weigh paths by trained weights: abs or square (PyTorch modules, ONNX files).",
-            show_default=False,
-        ),
-    ] = None,
+    weights: o.Weights = None,
     count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,

@@ -81,6 +81,13 @@ Scalar = Annotated[
 ZeroResidual = Annotated[
     bool, typer.Option("--zero-residual", help="For variance: residual branches end with zero.")
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Weigh paths by trained weights: abs or square (PyTorch modules, ONNX files).",
+        show_default=False,
+    ),
+]
 CountChannels = Annotated[
     bool,
     typer.Option(

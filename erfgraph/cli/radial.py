@@ -34,6 +34,11 @@ def radial_command(
     of: Annotated[str, typer.Option(help="Feature map whose units are rated.")] = "input",
     measure: o.Measure = "paths",
     init: o.Init = None,
+    batchnorm: o.BatchNorm = "identity",
+    zero_residual: o.ZeroResidual = False,
+    scalar: o.Scalar = "sum",
+    weights: o.Weights = None,
+    count_channels: o.CountChannels = False,
     rule: o.Rule = "peak",
     threshold: o.Threshold = None,
     form: o.Form = "text",
@@ -63,7 +68,20 @@ def radial_command(
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"counting {measure} of {net.name}") as advance:
-            imp = eg.importance(net, layer, where, measure, of=of, init=init, progress=advance)
+            imp = eg.importance(
+                net,
+                layer,
+                where,
+                measure,
+                of=of,
+                channels="count" if count_channels else "collapse",
+                init=init,
+                batchnorm=batchnorm,
+                zero_residual=zero_residual,
+                scalar=scalar,
+                weights=weights,
+                progress=advance,
+            )
         found.append(eg.radial(imp, rule=rule, threshold=threshold))
     if path:
         from erfgraph import figures

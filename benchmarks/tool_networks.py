@@ -159,6 +159,15 @@ def transposed(base: int = 16) -> nn.Module:
     )
 
 
+def oblong(base: int = 16) -> nn.Module:
+    """Kernels that are wider than high, one of them of two digits."""
+    return nn.Sequential(
+        nn.Conv2d(3, base, (3, 11), padding=(1, 5)),
+        nn.ReLU(),
+        nn.Conv2d(base, base, (1, 5), padding=(0, 2)),
+    )
+
+
 class TwoStems(nn.Module):
     """Patches of four pixels beside 3 × 3 convolutions, added: the centres differ by 1.5."""
 
@@ -192,6 +201,7 @@ CASES = (
     Case("ResNet-50, 224²", resnet50, 224),
     Case("U-Net", UNet, 128),
     Case("dilations 1, 2, 5", dilated, 64),
+    Case("3 × 11, 1 × 5", oblong, 64),
     Case("transposed", transposed, 64),
     Case("two stems", TwoStems, 64),
 )

@@ -188,11 +188,15 @@ def report(who: Sequence[Tool], ours: Tool, timed: bool) -> list[str]:
     """Everything, as lines; times are over those of `ours`."""
     here = [tool for tool in who if tool.version() is not None]
     rights = {case.name: truth(case) for case in CASES}
-    answers = {(t.name, c.name): asked(t, c) for t in here for c in CASES}
-    times = {
-        tool.name: compared(tool, ours, CASES[0]) if timed and tool.name != ours.name else ""
-        for tool in here
-    }
+    answers = dict[tuple[str, str], Said]()
+    for tool in here:
+        print(f"asking {tool.name}", file=sys.stderr)
+        answers.update({(tool.name, case.name): asked(tool, case) for case in CASES})
+    times = dict.fromkeys((tool.name for tool in here), "")
+    for tool in here:
+        if timed and tool.name != ours.name:
+            print(f"timing {tool.name}", file=sys.stderr)
+            times[tool.name] = compared(tool, ours, CASES[0])
     return [
         *sizes(here, answers, rights),
         *places(here, answers, rights),

@@ -204,8 +204,10 @@ def test_command(
     finally:
         torch.set_num_threads(threads)
     text = file.read_text(encoding="utf-8")
-    assert capsys.readouterr().out == text
-    assert "| erfgraph | 17 | 5 | 5 |" in text
+    printed = capsys.readouterr()
+    assert printed.out == text
+    assert printed.err == "asking erfgraph\n"
+    assert "| erfgraph | 15 | 5 | 5 |" in text
     assert "| *right* | 1; 0 | 1; -1, 0 | 4; 1 |" in text
     assert "| erfgraph | 1; 0 | 1; -1 | 4; 1 |" in text
     assert "| gone | not installed |  | gives | needs |  |" in text

@@ -5,29 +5,18 @@ What a drawing or a listing of the architecture shows, before anybody draws or p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from erfgraph.arithmetic import ReceptiveField, receptive_fields
-from erfgraph.network import FeatureMap, Network
+from erfgraph.grouping import Group, groups, reads_of
+from erfgraph.layer_labels import layer_label, per_axis
+from erfgraph.network import Network
+from erfgraph.repeats import chains, runs
 
-LONGEST_PART = 32  # pieces of a part whose repetitions are looked for
-
-# what layers are called in the drawings of papers; others by their method's name
-NAMES = {
-    "conv_transpose": "deconv",
-    "max_pool": "max pool",
-    "avg_pool": "avg pool",
-    "adaptive_pool": "adaptive pool",
-    "global_pool": "global pool",
-    "pixel_shuffle": "pixel shuffle",
-    "pixel_unshuffle": "pixel unshuffle",
-    "channel_pool": "channel pool",
-}
-UP = ("conv_transpose", "upsample")  # their stride or scale makes maps larger
-MERGES = ("add", "concat", "multiply", "gate")
+__all__ = ["Box", "Diagram", "Part", "Wire", "diagram", "field_label", "layer_label", "levels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +28,17 @@ class Box:
     label : str
         The operation in the notation of papers: ``conv 3×3, 64, /2``.
     op : str
-        Name of the `Network` method; ``"input"``.
+        Name of the `Network` method; ``"input"``; ``"block"`` or ``"stage"`` for several
+        layers that are shown as one.
     times : int
         How many equal layers stand in a row.
     maps : tuple of int
         Indices of the feature maps that these layers make, in the first repetition of the
-        part that the box belongs to.
+        part that the box belongs to; the one that leaves the box is the last.
     last : int
-        Index of the last one in the last repetition.
+        Index of the one that leaves it in the last repetition.
+    first : int
+        Index of the one that leaves the first of the equal layers, in the first repetition.
     """
 
     label: str
@@ -54,6 +46,7 @@ class Box:
     times: int
     maps: tuple[int, ...]
     last: int
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +60,15 @@ class Wire:
     first, last : ReceptiveField
         Field of the map, in the first and in the last repetition of the part that the wire
         belongs to; equal outside of repeated parts.
+    count : int
+        How often the target reads the map: twice in ``x + x``.
     """
 
     source: int
     target: int
     first: ReceptiveField
     last: ReceptiveField
+    count: int = 1
 
     @property
     def label(self) -> str:
@@ -107,6 +103,8 @@ class Diagram:
     parts : tuple of Part
     fields : tuple of (ReceptiveField, ReceptiveField)
         Per box, of the map that leaves it, in the first and in the last repetition.
+    detail : str
+        ``"layers"``, ``"blocks"`` or ``"stages"``: what a box stands for.
     """
 
     net: Network = field(repr=False)
@@ -114,6 +112,7 @@ class Diagram:
     wires: tuple[Wire, ...]
     parts: tuple[Part, ...]
     fields: tuple[tuple[ReceptiveField, ReceptiveField], ...] = field(repr=False)
+    detail: str = "layers"
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -121,9 +120,20 @@ class Diagram:
         read = {wire.source for wire in self.wires}
         return tuple(i for i in range(len(self.boxes)) if i not in read)
 
-    def names(self, box: int) -> str:
-        """Name of the feature map that leaves a box; of the first and the last repetition."""
-        ends = (self.boxes[box].maps[-1], self.boxes[box].last)
+    @property
+    def misaligned(self) -> tuple[int, ...]:
+        """Boxes in which branches meet that differ in stride or centres."""
+        bad = {m.merge for _, last in self.fields for m in last.misaligned}
+        inside = ((i, [*box.maps, box.last]) for i, box in enumerate(self.boxes))
+        return tuple(i for i, maps in inside if any(self.net.maps[m].name in bad for m in maps))
+
+    def names(self, box: int, *, every: bool = False) -> str:
+        """Name of the feature map that leaves a box; of the first and the last repetition.
+
+        With `every`, of the first and the last of all that the box stands for.
+        """
+        own = self.boxes[box]
+        ends = (own.first if every else own.maps[-1], own.last)
         return " … ".join(dict.fromkeys(self.net.maps[i].name for i in ends))
 
     def size(self, box: int) -> str:
@@ -141,6 +151,7 @@ class Diagram:
             "network": self.net.name,
             "input_shape": list(self.net.input.shape),
             "feature_maps": len(maps),
+            "detail": self.detail,
             "boxes": [
                 {
                     "label": b.label,
@@ -169,6 +180,7 @@ class Diagram:
                 {"start": p.boxes.start, "stop": p.boxes.stop, "times": p.times}
                 for p in self.parts
             ],
+            "misaligned": list(self.misaligned),
         }
 
 
@@ -182,66 +194,11 @@ def _both(values: Sequence[Sequence[Any]]) -> str:
     return "…".join(dict.fromkeys(map(per_axis, values)))
 
 
-def per_axis(values: Sequence[Any]) -> str:
-    """One number where all axes agree, else ``7×11``."""
-    texts = [str(v) for v in values]
-    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
-
-
 def _plain(value: int | Fraction) -> int | float:
     return value if isinstance(value, int) else float(value)
 
 
-def layer_label(m: FeatureMap) -> str:
-    """The layer that makes a map, as papers write it.
-
-    Kernel, channels of the result where the layer chooses them, ``/`` stride (``×`` where it
-    makes the map larger), ``d`` dilation, ``g`` groups.
-
-    Examples
-    --------
-    >>> import erfgraph as eg
-    >>> net = eg.load("conv7s2p3 conv3d2 max2 deconv4s2p1 up2", (64, 64))
-    >>> [layer_label(m) for m in net.maps]
-    ['input 64×64', 'conv 7×7, /2', 'conv 3×3, d2', 'max pool 2×2, /2', 'deconv 4×4, ×2', 'upsample ×2']
-    """  # noqa: E501
-    if m.op == "input":
-        return f"input {'×'.join(map(str, m.shape))}"
-    params, ndim = m.params, len(m.shape)
-    name = NAMES.get(m.op, m.op.replace("_", " "))
-    for key in ("kernel", "window", "block"):
-        if params.get(key) is not None:
-            name += f" {_window(params[key], ndim)}"
-    said = [name]
-    if m.op == "upsample":
-        return f"{name} {_scale(params, ndim)}"
-    if "channels" in params:
-        said.append(str(params["channels"]))
-    usual = params.get("kernel") if m.op in ("max_pool", "avg_pool") else 1
-    stride = params.get("stride") or usual
-    if any(s != 1 for s in _values(stride, ndim)):
-        said.append(("×" if m.op in UP else "/") + per_axis(_values(stride, ndim)))
-    for key, letter in (("dilation", "d"), ("groups", "g")):
-        if any(v != 1 for v in _values(params.get(key, 1), ndim)):
-            said.append(letter + per_axis(_values(params[key], ndim)))
-    return ", ".join(said)
-
-
-def _values(value: Any, ndim: int) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value] * ndim
-
-
-def _window(value: Any, ndim: int) -> str:
-    return "×".join(map(str, _values(value, ndim)))
-
-
-def _scale(params: Mapping[str, Any], ndim: int) -> str:
-    if params.get("scale") is not None:
-        return "×" + per_axis([f"{v:g}" for v in _values(params["scale"], ndim)])
-    return "to " + _window(params["size"], ndim)
-
-
-def diagram(net: Network, *, fold: bool = True) -> Diagram:
+def diagram(net: Network, *, fold: bool = True, detail: str = "layers") -> Diagram:
     """The boxes and wires that show a network.
 
     Parameters
@@ -250,115 +207,86 @@ def diagram(net: Network, *, fold: bool = True) -> Diagram:
     fold : bool, optional
         Whether equal layers in a row, and equal parts in a row through which every path
         runs (residual blocks), are shown once with their number.
+    detail : str, optional
+        What a box stands for: ``"layers"`` (default), ``"blocks"``, or ``"stages"``; see
+        `erfgraph.grouping.groups`.
 
     Returns
     -------
     Diagram
 
+    Raises
+    ------
+    NameLookupError
+        If the detail is unknown.
+
     Examples
     --------
     >>> import erfgraph as eg
-    >>> found = diagram(eg.load("conv7s2p3 max3s2p1 res(conv3p1*2)*4", (64, 64)))
+    >>> net = eg.load("conv7s2p3 max3s2p1 res(conv3p1*2)*4", (64, 64))
+    >>> found = diagram(net)
     >>> [(b.label, b.times) for b in found.boxes[1:]]
     [('conv 7×7, /2', 1), ('max pool 3×3, /2', 1), ('conv 3×3', 2), ('add', 1)]
     >>> found.parts[0].times, found.wires[3].label
     (4, 'r 27…75, s 4')
+    >>> [(b.label, b.times) for b in diagram(net, detail="blocks").boxes[3:]]
+    [('res(3×3, 3×3)', 4)]
     """
-    labels = [layer_label(m) for m in net.maps]
-    chains = _chains(net, labels) if fold else [[m.index] for m in net.maps]
-    of_map = {i: k for k, chain in enumerate(chains) for i in chain}
-    reads = [
-        list(dict.fromkeys(of_map[link.src] for link in net.maps[chain[0]].links))
-        for chain in chains
-    ]
-    kinds = [(labels[chain[0]], len(chain)) for chain in chains]
-    runs = _runs(kinds, reads) if fold else [(range(len(chains)), 1)]
     fields = receptive_fields(net)
+    found = groups(net, detail, fields)
+    reads = reads_of(net, found)
+    looks = [group.look for group in found]
+    rows = chains(looks, reads) if fold else [[k] for k in range(len(found))]
+    of_group = {k: c for c, chain in enumerate(rows) for k in chain}
+    chain_reads = [[of_group[k] for k in reads[chain[0]]] for chain in rows]
+    kinds = [(looks[chain[0]], len(chain)) for chain in rows]
+    folded = [(range(len(rows)), 1)]
+    if fold:
+        folded = runs(kinds, chain_reads, inside=detail != "layers")
+    return _diagram(
+        net, detail, fields, [[found[k] for k in chain] for chain in rows], chain_reads, folded
+    )
+
+
+def _diagram(
+    net: Network,
+    detail: str,
+    fields: Sequence[ReceptiveField],
+    rows: Sequence[Sequence[Group]],
+    reads: Sequence[Sequence[int]],
+    folded: Sequence[tuple[range, int]],
+) -> Diagram:
+    """Boxes of chains of groups, of which some stand for several."""
+    leaves = [row[-1].maps[-1] for row in rows]
     boxes: list[Box] = []
     wires: list[Wire] = []
     parts: list[Part] = []
     shown: dict[int, int] = {}  # number of the box by that of its chain, in any repetition
-    for run, times in runs:
+    for run, times in folded:
         if times > 1:
             parts.append(Part(range(len(boxes), len(boxes) + len(run)), times))
         later = (times - 1) * len(run)  # from a chain to the same one in the last repetition
         for k in run:
-            last = chains[k + later]
             for source in reads[k]:
-                end = source + later if source in run else source
-                wires.append(
-                    Wire(
-                        shown[source],
-                        len(boxes),
-                        fields[chains[source][-1]],
-                        fields[chains[end][-1]],
-                    )
-                )
+                last = leaves[source + later if source in run else source]
+                count = _count(net, rows[source], rows[k][0])
+                ends = fields[leaves[source]], fields[last]
+                wires.append(Wire(shown[source], len(boxes), *ends, count))
             shown |= {k + n * len(run): len(boxes) for n in range(times)}
-            op = net.maps[last[0]].op
-            boxes.append(Box(*kinds[k][:1], op, kinds[k][1], tuple(chains[k]), last[-1]))
-    ends = tuple((fields[b.maps[-1]], fields[b.last]) for b in boxes)
-    return Diagram(net, tuple(boxes), tuple(wires), tuple(parts), ends)
+            maps = tuple(i for group in rows[k] for i in group.maps)
+            first = rows[k][0]
+            last = leaves[k + later]
+            boxes.append(Box(first.label, first.op, len(rows[k]), maps, last, first.maps[-1]))
+    outs = tuple((fields[b.maps[-1]], fields[b.last]) for b in boxes)
+    return Diagram(net, tuple(boxes), tuple(wires), tuple(parts), outs, detail)
 
 
-def _chains(net: Network, labels: Sequence[str]) -> list[list[int]]:
-    """Feature maps by runs of equal layers, each read by nothing but the next."""
-    readers = [0] * len(net.maps)
-    for m in net.maps:
-        for link in m.links:
-            readers[link.src] += 1
-    chains: list[list[int]] = []
-    ending: dict[int, list[int]] = {}  # chain by its last map
-    for m in net.maps:
-        source = m.links[0].src if len(m.links) == 1 else None
-        if source is not None and readers[source] == 1 and labels[source] == labels[m.index]:
-            chain = ending.pop(source)
-            chain.append(m.index)
-        else:
-            chain = [m.index]
-            chains.append(chain)
-        ending[m.index] = chain
-    return chains
-
-
-def _runs(
-    kinds: Sequence[tuple[str, int]], reads: Sequence[Sequence[int]]
-) -> list[tuple[range, int]]:
-    """Chains by parts: the first of equal parts in a row, and how many there are."""
-    pieces = _pieces(reads)
-    looks = [
-        tuple((kinds[k], tuple(source - k for source in reads[k])) for k in piece)
-        for piece in pieces
-    ]
-    runs: list[tuple[range, int]] = []
-    i = 0
-    while i < len(pieces):
-        saved, period, times = 0, 1, 1
-        for p in range(1, min(LONGEST_PART, (len(pieces) - i) // 2) + 1):
-            n = 1
-            while looks[i + n * p : i + (n + 1) * p] == looks[i : i + p]:
-                n += 1
-            save = (n - 1) * sum(map(len, pieces[i : i + p]))
-            if save > saved:
-                saved, period, times = save, p, n
-        runs.append((range(pieces[i].start, pieces[i + period - 1].stop), times))
-        i += period * times
-    return runs
-
-
-def _pieces(reads: Sequence[Sequence[int]]) -> list[range]:
-    """Chains by pieces: each ends with one that nothing behind it reads past."""
-    furthest = [-1] * len(reads)  # the last that reads it
-    for k, sources in enumerate(reads):
-        for source in sources:
-            furthest[source] = k
-    pieces, start, over = [], 0, -1
-    for k in range(len(reads)):
-        if over <= k or k == len(reads) - 1:  # all before are read by this one at the latest
-            pieces.append(range(start, k + 1))
-            start = k + 1
-        over = max(over, furthest[k])
-    return pieces
+def _count(net: Network, source: Sequence[Group], target: Group) -> int:
+    """How often one layer reads the map that leaves a box; once for a box of several layers."""
+    if len(target.maps) > 1:
+        return 1
+    inside = [link.src for link in net.maps[target.maps[0]].links]
+    return inside.count(source[-1].maps[-1])
 
 
 def levels(found: Diagram) -> list[int]:

@@ -27,6 +27,15 @@ def diagram_command(
             "or every layer.",
         ),
     ] = True,
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            "--detail",
+            metavar="NAME",
+            help="What a box stands for: layers (default of the listing), blocks, or stages; "
+            "default of a drawing the first of them with which it fits a page.",
+        ),
+    ] = None,
     as_json: o.Json = False,
     output: o.Output = None,
     paper: o.Paper = None,
@@ -46,8 +55,8 @@ def diagram_command(
         from erfgraph import figures
 
         with o.on_paper(paper, columns):
-            o.write_figure(figures.architecture_figure(made, fold=fold), path)
-    found = diagram(made, fold=fold)
+            o.write_figure(figures.architecture_figure(made, fold=fold, detail=detail), path)
+    found = diagram(made, fold=fold, detail=detail or "layers")
     if as_json:
         text.print_json(found.to_dict())
         return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,28 +12,35 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from erfgraph.diagram import MERGES, Box, Diagram, diagram, field_label, levels
-from erfgraph.errors import InputError, SizeError
-from erfgraph.figures import layering, style
+from erfgraph.diagram import Diagram
+from erfgraph.errors import InputError
+from erfgraph.figures import boxes as b
 from erfgraph.figures import map as single
-from erfgraph.figures.layering import Page, Point, Sizes
+from erfgraph.figures import style
+from erfgraph.figures.boxes import Drawn, points, width_of
+from erfgraph.figures.fitting import Fitted, fitted
+from erfgraph.figures.given import panel_axes
+from erfgraph.figures.strips import Point
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.layer_labels import MERGES
 from erfgraph.network import Network
 
 PAD = 0.12  # inches, as all lengths here
-BOX_TEXT, WIRE_TEXT, PART_TEXT = 6.5, 5.5, 6.0  # points
-HIGH, ROW = 0.18, 0.38  # of a box, and from one row to the next
-MARGIN = 0.16  # left and right of the columns: room for a part's frame
-END = 0.16  # below the last row, for the field of the output
-NARROWEST, WIDEST, TALLEST = 4.2, 7.2, 8.6  # of a page in print; larger only if it must be
-LARGEST = 1000.0  # square inches
-LONG = 20  # characters of a field on one line
-EM = 0.58  # width of a character over the size of the font
+NARROWEST, WIDEST, TALLEST = 3.2, 7.2, 9.4  # of a page in print; larger only if it must be
 
 POOLS = ("max_pool", "avg_pool", "adaptive_pool", "global_pool", "channel_pool")
 WINDOWS = ("conv", "conv_transpose", "linear", "attention")
 CONV_FILL, POOL_FILL, OTHER_FILL = "#d6e3f3", "#f2d8b1", "#ececec"
+BLOCK_FILL, STAGE_FILL = "#dcebdc", "#e6def0"
 WIRE = "#555555"
+SIGNS = {
+    r", /\d": "/: stride",
+    r", ×\d": "×: enlargement",
+    r", d\d": "d: dilation",
+    r", g\d": "g: groups",
+    r"\d dw\b": "dw: depthwise",
+    r"\bSE\b": "SE: squeeze-and-excitation",
+}
 FRAME: dict[str, Any] = {"fill": False, "edgecolor": "#777777", "lw": 0.7, "ls": (0, (3, 2))}
 
 
@@ -38,14 +48,17 @@ def architecture_figure(
     net: Network,
     *,
     fold: bool = True,
+    detail: str | None = None,
+    ax: Axes | None = None,
     figure: AnyFigure | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw a network's layers as boxes, and its feature maps as lines with their fields.
 
     From the input at the top down; a long network is cut into strips that stand side by side.
-    On every line stand the size r and the stride s of the receptive field of the map's units;
-    in a part that stands for several, those of its first and of its last repetition.
+    Below every box, on the line that leaves it, stand the size r and the stride s of the
+    receptive field of the map's units; in a part that stands for several, those of its first and
+    of its last repetition. At a merge it is the field of all that meets there.
 
     Parameters
     ----------
@@ -53,10 +66,17 @@ def architecture_figure(
     fold : bool, optional
         Whether equal layers in a row, and equal parts in a row, are drawn once, with their
         number (default), or all layers one by one.
+    detail : str, optional
+        What a box stands for: ``"layers"``, ``"blocks"`` (what lies between a fork and its
+        merge) or ``"stages"`` (besides, what follows each other at one size). Default the first
+        of them with which the drawing fits its page.
+    ax : Axes, optional
+        Axes of yours to draw the diagram alone into, without heading and foot. It is laid out
+        for the size that they have; their limits are set, and their frame is taken off.
     figure : Figure or SubFigure, optional
         An empty one to fill.
     title : str, optional
-        Default the network's name.
+        Default the network's name; with `ax` none.
 
     Returns
     -------
@@ -67,7 +87,9 @@ def architecture_figure(
     SizeError
         If the drawing would take more than 1000 square inches.
     InputError
-        If `net` is no network, or the figure is too small.
+        If `net` is no network, the figure or axes are too small, or are none, or both are given.
+    NameLookupError
+        If the detail is unknown.
 
     Examples
     --------
@@ -80,242 +102,209 @@ def architecture_figure(
     if not isinstance(net, Network):
         raise InputError(f"net: got {net!r}, wanted a Network (see erfgraph.load)")
     with style.paper_style():
-        return single._whole(_draw(figure, diagram(net, fold=fold), title))
+        if ax is not None:
+            return _draw_into(panel_axes(ax, ["the diagram"], figure)[0], net, fold, detail, title)
+        return single._whole(_draw(figure, net, fold, detail, title))
 
 
-def _draw(figure: AnyFigure | None, found: Diagram, title: str | None) -> AnyFigure:
-    name = title if title is not None else found.net.name or "network"
+def _draw(
+    figure: AnyFigure | None, net: Network, fold: bool, detail: str | None, title: str | None
+) -> AnyFigure:
+    name = title if title is not None else net.name or "network"
     given = None if figure is None else style.size_of(figure)
     wide, tall = (style.page_width(None, WIDEST), TALLEST) if given is None else given
-    fixed = 2 * PAD + END + 0.12 + layering.ABOVE  # and the texts, of two lines or so
-    laid = _page(found, wide - 2 * PAD, tall - fixed - 3 * LINE)
-    if laid.width * laid.height > LARGEST:
-        raise SizeError(
-            f"the drawing would be {laid.width:.0f} x {laid.height:.0f} inches, wanted at most "
-            f"{LARGEST:.0f} square inches; list it instead: erfgraph diagram, without -o"
-        )
+    fixed = 2 * PAD + 0.12
+    texts = LINE * (4 if name else 3)  # of two lines or so
+    made = fitted(net, fold, detail, (wide - 2 * PAD, tall - fixed - texts))
+    laid = made.page
     # a narrow drawing still needs room for its text
     width = style.page_width(figure, max(laid.width + 2 * PAD, min(wide, NARROWEST)))
     head = wrapped(name, width - 2 * PAD - 0.1, 9, bold=True) if name else []
-    foot = _foot(found, width - 2 * PAD - 0.1)
+    foot = wrapped("; ".join(signs(made)), width - 2 * PAD - 0.1, 7)
     height = laid.height + fixed + LINE * (len(head) + len(foot))
     # slack for rounding to whole dots
     figure = page(figure, width, height, (laid.width + 2 * PAD - 0.02, height - 0.02))
     full, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    bottom = PAD + len(foot) * LINE + 0.12
+    bottom = PAD + len(foot) * LINE + 0.06
     room = high - bottom - PAD - len(head) * LINE
     axes = place(figure, (full - laid.width) / 2, bottom, laid.width, room)
     axes.set_xlim(0, laid.width)
-    top = laid.height + layering.ABOVE
-    axes.set_ylim(top - room, top)
+    axes.set_ylim(laid.height - room, laid.height)
     axes.set_axis_off()
-    draw_diagram(axes, found, laid)
+    draw_diagram(axes, made)
     if isinstance(figure, Figure):
         figure.set_label(name)
     return figure
 
 
-def _foot(found: Diagram, width: float) -> list[str]:
+def _draw_into(
+    axes: Axes, net: Network, fold: bool, detail: str | None, title: str | None
+) -> Figure:
+    """The diagram in the middle of axes that are given, at the size of print."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # for the type checker: `panel_axes` has looked
+    box = axes.get_window_extent()
+    wide, tall = box.width / figure.dpi, box.height / figure.dpi
+    made = fitted(net, fold, detail, (wide, tall))
+    laid = made.page
+    if laid.width > wide + 0.02 or laid.height > tall + 0.02:
+        raise InputError(
+            f"ax: got {wide:.1f} x {tall:.1f} inches, wanted at least "
+            f"{laid.width:.1f} x {laid.height:.1f} for this network"
+        )
+    left, low = (wide - laid.width) / 2, (tall - laid.height) / 2
+    axes.set_xlim(-left, wide - left)
+    axes.set_ylim(-low, tall - low)
+    axes.set_axis_off()
+    draw_diagram(axes, made)
+    if title is not None:
+        axes.set_title(title)
+    return figure
+
+
+def signs(made: Fitted) -> list[str]:
     """What the signs mean that are used."""
+    found = made.found
     labels = " ".join(box.label for box in found.boxes)
     said = ["r: size of the receptive field in pixels, s: its stride"]
-    if any("…" in wire.label for wire in found.wires):
+    if any("…" in box.field for box in made.drawn):
         said.append("a…b: of the first and the last repetition")
-    signs = {", /": "/: stride", ", ×": "×: enlargement", ", d": "d: dilation", ", g": "g: groups"}
-    said += [meaning for sign, meaning in signs.items() if sign in labels]
-    return wrapped("; ".join(said), width, 7)
+    said += [meaning for sign, meaning in SIGNS.items() if re.search(sign, labels)]
+    if found.misaligned:
+        said.append(f"{b.MISALIGNED}: branches whose centres or strides differ")
+    return said
 
 
-def _page(found: Diagram, wide: float, tall: float) -> Page:
-    """The layout with as few strips as make it fit a page, or come nearest to that."""
-    laid = layering.rows_of(found)
-    allowed = layering.cuts(found, laid)
-    sizes = _sizes(found)
-    best: tuple[float, Page] | None = None
-    for count in range(1, min(len(allowed) + 1, 12) + 1):
-        cut = layering.strips(laid, allowed, count)
-        made = layering.page_of(found, laid, cut, sizes)
-        over = max(made.width / wide, made.height / tall, 1.0)
-        if best is None or over < best[0]:
-            best = over, made
-        if over == 1.0:
-            break
-    assert best is not None
-    return best[1]
-
-
-def _sizes(found: Diagram) -> Sizes:
-    box = max(_length(_text(b), BOX_TEXT) for b in found.boxes) + 0.1
-    lines = [line for wire in found.wires for line in _lines(wire.label).split("\n")]
-    wire = max((_length(line, WIRE_TEXT) for line in lines), default=0.0)
-    row = ROW + (
-        WIRE_TEXT * style.letters() / 72
-        if any("\n" in _lines(w.label) for w in found.wires)
-        else 0.0
-    )
-    return Sizes(box, HIGH, max(box, wire) + 0.14, row, 2 * MARGIN)
-
-
-def _lines(label: str) -> str:
-    """A field, on two lines where it is long."""
-    return label if len(label) <= LONG else label.replace("…", "\n…", 1)
-
-
-def _length(text: str, size: float) -> float:
-    return EM * len(text) * size * style.letters() / 72
-
-
-def _text(box: Box) -> str:
-    return box.label if box.times == 1 else f"{box.times} × ({box.label})"
-
-
-def draw_diagram(axes: Axes, found: Diagram, laid: Page) -> None:
+def draw_diagram(axes: Axes, made: Fitted) -> None:
     """Lines, boxes, fields and frames.
 
     Parameters
     ----------
     axes : Axes
-        In inches, as `laid` is.
-    found : Diagram
-    laid : Page
+        In inches, as the page is.
+    made : Fitted
     """
-    ends = [[(x, y - HIGH / 2), (x, y - HIGH / 2 - 0.07)] for x, y in _at(found, laid, found.ends)]
+    found, laid = made.found, made.page
+    lines = [line for ways in laid.lines for line in ways]
     axes.add_collection(
         LineCollection(
-            [*laid.lines, *ends], colors=WIRE, linewidths=0.8, zorder=1, label="feature maps"
+            [*once(lines), *_stems(made)], colors=WIRE, linewidths=0.8, zorder=1, label="maps"
         ),
         autolim=False,
     )
-    tips = [line[-1] for line in laid.lines]
-    if tips:
-        xs, ys = zip(*tips, strict=True)
-        axes.scatter(
-            xs,
-            [y + 0.018 for y in ys],
-            marker="v",
-            s=7,
-            color=WIRE,
-            lw=0,
-            zorder=3.5,
-            label="ends",
-        )
-    for part in found.parts:
-        _draw_part(axes, found, laid, part)
-    width = _sizes(found).box
-    for i, box in enumerate(found.boxes):
-        _draw_box(axes, box, laid.at[i], width)
-    small = WIRE_TEXT * style.letters()
-    for text, (x, y) in _wire_labels(found, laid):
-        axes.text(x, y, _lines(text), fontsize=small, bbox=_PLAIN, **_WIRE_FONT)
-    for i, (x, y) in zip(found.ends, _at(found, laid, found.ends), strict=True):
+    _draw_tips(axes, lines)
+    for k, frame in enumerate(laid.frames):
+        _draw_frame(axes, found, k, frame)
+    for i, drawn in enumerate(made.drawn):
+        _draw_box(axes, found, i, drawn, laid.at[i])
+    notes = [(drawn.field, laid.fields[i]) for i, drawn in enumerate(made.drawn)]
+    for text, at in [*notes, *laid.notes]:
         axes.text(
-            x,
-            y - HIGH / 2 - 0.13,
-            field_label(found.fields[i][1]),
-            fontsize=small,
-            bbox=_PLAIN,
-            **_WIRE_FONT,
+            *at,
+            text,
+            fontsize=points(b.WIRE_TEXT),
+            ha="center",
+            va="center",
+            color=style.DARK,
+            zorder=5,
+            linespacing=1.0,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
 
 
-def _at(found: Diagram, laid: Page, boxes: tuple[int, ...]) -> list[Point]:
-    return [laid.at[i] for i in boxes]
+def _draw_tips(axes: Axes, lines: Sequence[Sequence[Point]]) -> None:
+    """Arrow heads where lines end, from above, from below, or from the left."""
+    tips: dict[str, dict[Point, None]] = {}
+    for line in lines:
+        (_, y0), (x, y) = line[-2:]
+        shape = ">" if abs(y - y0) < 1e-6 else "v" if y < y0 else "^"
+        back = {">": (x - 0.018, y), "v": (x, y + 0.018), "^": (x, y - 0.018)}[shape]
+        tips.setdefault(shape, {})[back] = None
+    for shape, places in tips.items():
+        xs, ys = zip(*places, strict=True)
+        axes.scatter(xs, ys, marker=shape, s=7, color=WIRE, lw=0, zorder=3.5, label="ends")
 
 
-_PLAIN: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-_WIRE_FONT: dict[str, Any] = {
-    "ha": "center",
-    "va": "center",
-    "color": style.DARK,
-    "zorder": 5,
-    "linespacing": 1.0,
-}
+def once(lines: Sequence[Sequence[Point]]) -> list[list[Point]]:
+    """The lines without what others before them have in common with their beginning or end."""
+    done: set[tuple[Point, Point]] = set()
+    found = []
+    for line in lines:
+        steps = list(pairwise(line))
+        fresh = [k for k, step in enumerate(steps) if step not in done]
+        done.update(steps)
+        if fresh:
+            found.append(list(line[fresh[0] : fresh[-1] + 2]))
+    return found
 
 
-def _draw_box(axes: Axes, box: Box, at: Point, width: float) -> None:
-    fill = OTHER_FILL
-    if box.op in WINDOWS:
-        fill = CONV_FILL
-    elif box.op in POOLS:
-        fill = POOL_FILL
-    elif box.op in MERGES:
-        fill = "#ffffff"
-        width = max(0.4, _length(_text(box), BOX_TEXT) + 0.12)
-    x, y = at
+def _stems(made: Fitted) -> list[list[Point]]:
+    """Lines from boxes that nothing reads to the fields below them."""
+    found = []
+    for i in made.found.ends:
+        (x, y), (_, end) = made.page.at[i], made.page.fields[i]
+        half = made.drawn[i].high / 2
+        found.append([(x, y + (half if end > y else -half)), (x, end)])
+    return found
+
+
+def fill_of(op: str) -> str:
+    """The colour of a box."""
+    kinds = {"block": BLOCK_FILL, "stage": STAGE_FILL, "fusion": "#ffffff"}
+    kinds |= dict.fromkeys(WINDOWS, CONV_FILL) | dict.fromkeys(POOLS, POOL_FILL)
+    return (kinds | dict.fromkeys(MERGES, "#ffffff")).get(op, OTHER_FILL)
+
+
+def _draw_box(axes: Axes, found: Diagram, i: int, drawn: Drawn, at: Point) -> None:
+    box, (x, y) = found.boxes[i], at
     for shift in (0.025, 0.0) if box.times > 1 else (0.0,):  # one behind the other
         axes.add_patch(
             FancyBboxPatch(
-                (x - width / 2 + shift, y - HIGH / 2 + shift),
-                width,
-                HIGH,
-                boxstyle=f"round,pad=0,rounding_size={0.09 if box.op in MERGES else 0.02}",
-                facecolor=fill,
+                (x - drawn.width / 2 + shift, y - drawn.high / 2 + shift),
+                drawn.width,
+                drawn.high,
+                boxstyle=f"round,pad=0,rounding_size={0.08 if box.op in MERGES else 0.02}",
+                facecolor=fill_of(box.op),
                 edgecolor=style.DARK,
                 lw=0.6,
                 zorder=3,
                 label=box.label,
             )
         )
+    high = points(b.BOX_TEXT) * b.LEADING / 72
+    top = y + drawn.high / 2 - b.ABOVE
+    for k, line in enumerate(drawn.lines):
+        _write(axes, x, top - (k + 0.5) * high, line, points(b.BOX_TEXT))
+    if drawn.name:
+        low = y - drawn.high / 2 + b.ABOVE + points(b.NAME_TEXT) * b.LEADING / 144
+        _write(axes, x, low, drawn.name, points(b.NAME_TEXT), color="#444444")
+
+
+def _write(axes: Axes, x: float, y: float, text: str, size: float, **options: Any) -> None:
     axes.text(
-        x,
-        y - 0.004,
-        _text(box),
-        fontsize=BOX_TEXT * style.letters(),
-        ha="center",
-        va="center_baseline",
-        zorder=4,
+        x, y - 0.004, text, fontsize=size, ha="center", va="center_baseline", zorder=4, **options
     )
 
 
-def _draw_part(axes: Axes, found: Diagram, laid: Page, part: Any) -> None:
+def _draw_frame(axes: Axes, found: Diagram, k: int, frame: Sequence[float]) -> None:
     """A frame around a part, its number and names along the left side."""
-    depth = levels(found)
-    rows = {depth[b] for b in part.boxes}
-    # all that stands in these rows belongs to the part: every path runs through its ends
-    inside = [
-        xy for p, xy in laid.at.items() if (depth[p] if isinstance(p, int) else p[1]) in rows
-    ]
-    half = _sizes(found).box / 2 + 0.05
-    left, right = min(x for x, _ in inside) - half, max(x for x, _ in inside) + half
-    low, high = min(y for _, y in inside) - HIGH / 2, max(y for _, y in inside) + HIGH / 2
-    low, high = low - 0.045, high + 0.05
+    left, low, right, high = frame
+    part = found.parts[k]
     label = f"×{part.times}"
     axes.add_patch(
         Rectangle((left, low), right - left, high - low, label=label, zorder=0.5, **FRAME)
     )
+    size = points(b.PART_TEXT)
     names = f"{label}  {found.names(part.boxes[-1])}"
-    text = names if _length(names, PART_TEXT) < high - low else label
     axes.text(
-        left - 0.03,
+        left - 0.02,
         (low + high) / 2,
-        text,
-        fontsize=PART_TEXT * style.letters(),
+        names if width_of(names, size) < high - low else label,
+        fontsize=size,
         rotation=90,
         ha="right",
         va="center",
         color=style.DARK,
     )
-
-
-def _wire_labels(found: Diagram, laid: Page) -> list[tuple[str, Point]]:
-    """The fields, each on its line; a line that is shared by several wires has one."""
-    depth = levels(found)
-    out = [0] * len(found.boxes)
-    for wire in found.wires:
-        out[wire.source] += 1
-    said: set[tuple[int, str]] = set()
-    labels = []
-    for wire, line in zip(found.wires, laid.lines, strict=True):
-        passed = list(range(depth[wire.source] + 1, depth[wire.target]))
-        if passed:
-            if (wire.source, wire.label) not in said:
-                labels.append((wire.label, laid.at[wire.source, passed[len(passed) // 2]]))
-            said.add((wire.source, wire.label))
-            continue
-        (x0, y0), (x1, y1) = line[-2], line[-1]
-        share = 0.5 if x0 == x1 else 0.62 if out[wire.source] > 1 else 0.38
-        y = y0 + share * (y1 - y0)
-        labels.append((wire.label, (x0 + share * (x1 - x0), y)))
-    return labels

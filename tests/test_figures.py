@@ -19,7 +19,13 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Text3D
 import erfgraph as eg
 from erfgraph.erf import ERF
 from erfgraph.errors import FileError, InputError, NameLookupError, SizeError
-from erfgraph.figures import compare_figure, graph_figure, importance_figure, save_figure
+from erfgraph.figures import (
+    compare_figure,
+    graph_figure,
+    importance_figure,
+    paper_style,
+    save_figure,
+)
 from erfgraph.figures.panel import outline, view_of
 from erfgraph.figures.placing import axis_positions
 from erfgraph.figures.wording import number
@@ -385,7 +391,9 @@ def test_given_axes_and_figures_are_used():
     assert collisions(whole) == []
     with pytest.raises(InputError, match=r"figure: got 1.0 x 1.0 inches, wanted at least"):
         importance_figure(imp, figure=Figure(figsize=(1, 1)))
-    with pytest.raises(InputError, match="ax: got 1 Axes, wanted 3, one for each of: z = 1, y = 1"):
+    with pytest.raises(
+        InputError, match="ax: got 1 Axes, wanted 3, one for each of: z = 1, y = 1"
+    ):
         importance_figure(rate("conv3", (5, 5, 5)), ax=left)
 
 
@@ -562,6 +570,56 @@ def test_lines_are_as_thick_as_edges_are_multiple():
     single = [c for c in axes.collections if isinstance(c, LineCollection)]
     for one, two in zip(single, double, strict=True):
         np.testing.assert_allclose(2 * one.get_linewidths()[0], two.get_linewidths())
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"), [("conv7*3", None), ("res(conv3p1 conv3p1)", (5, 5)), ("conv3s2p1*2", (9,))]
+)
+def test_lines_are_as_thick_as_paths_run_through_edges(text, shape):
+    net = eg.load(text, input_shape=shape)
+    top = net.output.name
+    unit = eg.importance(net).unit
+    (axes,) = graph_figure(net, edge_width="paths").axes
+    graph = eg.graph(net)
+    found = graph.to_networkx()
+    import networkx as nx
+
+    order = list(nx.topological_sort(found))
+    up, down = dict.fromkeys(order, 0), dict.fromkeys(order, 0)
+    for node in order:
+        up[node] += found.nodes[node]["layer"] == "input"
+        for _, after, data in found.out_edges(node, data=True):
+            up[after] += up[node] * data["multiplicity"]
+    down[graph.unit(graph.node(top, unit))] = 1
+    for node in reversed(order):
+        for before, _, data in found.in_edges(node, data=True):
+            down[before] += down[node] * data["multiplicity"]
+    through = [up[a] * d["multiplicity"] * down[b] for a, b, d in found.edges(data=True)]
+    lines = [c for c in axes.collections if isinstance(c, LineCollection)]
+    widths = np.sort(np.concatenate([np.atleast_1d(c.get_linewidths()) for c in lines]))
+    least, most = widths[0], widths[-1]
+    wanted = np.sqrt(np.sort(through) / max(through))
+    base = 0.2
+    assert least == pytest.approx(base + (most - base) * wanted[0])
+    np.testing.assert_allclose(widths, base + (most - base) * wanted, rtol=1e-9)
+    assert any(
+        "root of the paths" in text
+        for text, _ in shown_texts(graph_figure(net, edge_width="paths"))
+    )
+    with pytest.raises(NameLookupError, match="edge_width"):
+        graph_figure(net, edge_width="path")
+
+
+def test_numbers_stand_on_the_maps_that_have_room_for_them():
+    with paper_style("cvpr"):
+        figure = graph_figure(eg.load("res(conv3p1 conv3p1)*2", (7, 7)))
+    (axes,) = figure.axes
+    level = {text.get_position_3d()[2] for text in axes.texts}
+    assert len(level) == 6  # not on the input, whose numbers have three digits
+    assert {text.get_text() for text in axes.texts} >= {"1", "10", "50"}
+    assert any("some numbers left out" in text for text, _ in shown_texts(figure))
+    assert min(text.get_fontsize() for text in axes.texts) >= 4.5
+    assert collisions(figure) == []
 
 
 def test_units_stand_over_the_middle_of_their_fields():

@@ -13,6 +13,7 @@ from erfgraph.cli import text
 from erfgraph.errors import InputError
 from erfgraph.files import check_target
 
+EDGE_WIDTHS = ("multiplicity", "paths")
 EXPORTS = (".graphml", ".json")
 
 
@@ -32,6 +33,13 @@ def graph_command(
         ),
     ] = None,
     measure: o.Measure = "paths",
+    edge_width: Annotated[
+        str,
+        typer.Option(
+            help="What the lines of a drawing are as wide as: multiplicity, or the root of the "
+            "paths through an edge."
+        ),
+    ] = "multiplicity",
     max_edges: Annotated[
         int | None,
         typer.Option(help="Refuse larger graphs; default what fits into half the free memory."),
@@ -50,6 +58,7 @@ def graph_command(
 ) -> None:
     """The explicit graph: its size, drawn or exported (-o)."""
     o.check_measure(measure)
+    o.check_name("edge width", edge_width, EDGE_WIDTHS)
     if max_edges is not None and max_edges < 0:
         raise InputError(f"--max-edges: got {max_edges}, wanted 0 or more")
     path = check_target(output, o.FIGURES + EXPORTS) if output else None
@@ -66,7 +75,7 @@ def graph_command(
         from erfgraph import figures
 
         with o.on_paper(paper, columns):
-            drawn = figures.graph_figure(made, layer, where, measure)
+            drawn = figures.graph_figure(made, layer, where, measure, edge_width=edge_width)
             o.write_figure(drawn, drawing)
     built = None
     if as_json or path is None or path.suffix.lower() in EXPORTS:

@@ -13,32 +13,38 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import proj3d  # type: ignore[import-untyped]
-from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
-from scipy.spatial import cKDTree
 
-from erfgraph.errors import SizeError
+from erfgraph.errors import SizeError, unknown_name
 from erfgraph.explicit import graph, graph_size
 from erfgraph.figures import graph_words, style
 from erfgraph.figures.given import PLAIN, Given, finished, panel_axes, square
-from erfgraph.figures.placing import Drawn, edge_lines, place_graph
+from erfgraph.figures.graph_draw import (
+    Look,
+    diameter_of,
+    draw_graph,
+    font_in,
+    fonts_on,
+    nearest,
+    paths_through,
+    wish,
+)
+from erfgraph.figures.placing import Drawn, place_graph
 from erfgraph.figures.style import LINE, page, place, write_lines
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import FeatureMap, Network
 from erfgraph.sweeps import importances
 
 MAX_EDGES = 50_000
-ELEVATION, AZIMUTH = 24.0, -68.0  # degrees, of the three-dimensional drawing
+# degrees, of the three-dimensional drawing: where numbers have no room, seen more from above
+ELEVATIONS, AZIMUTH = (24.0, 32.0, 40.0), -68.0
 LARGEST_PAGE = (13.0, 11.0)  # inches, without text
-NODE, SMALLEST_NODE = 17.0, 3.0  # diameters in points
-LETTER = 0.64  # width of a digit over the font size
-FONT, SMALLEST_FONT = 7.5, 4.5
+TALLEST = 7.5  # inches, of a drawing that is seen more from above
 PAD = 0.12
-CONE_EDGE = "#4a4a4a"
+NAME = 7.5  # points
+EDGE_WIDTHS = ("multiplicity", "paths")
 
 
 def graph_figure(
@@ -48,6 +54,7 @@ def graph_figure(
     measure: str = "paths",
     max_units: int = 600,
     *,
+    edge_width: str = "multiplicity",
     ax: Given | None = None,
     title: str | None = None,
 ) -> Figure:
@@ -64,6 +71,9 @@ def graph_figure(
         The unit, and what is counted, as for `erfgraph.importance`.
     max_units : int, optional
         Refuse to draw more.
+    edge_width : {"multiplicity", "paths"}, optional
+        What lines are as wide as: how many times the edge is read, or the root of the number
+        of paths from the input to the unit that run through it.
     ax : Axes, optional
         Draw the graph alone into these axes of your own figure: plain ones, or for two and
         three axes also those of ``projection="3d"``, which can be turned.
@@ -73,14 +83,13 @@ def graph_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        Lines are as many times thicker as the edge is read more than once.
 
     Raises
     ------
     SizeError
         If the network has more units, or more than 50 000 edges.
     NameLookupError, InputError
-        As `erfgraph.importance` does; if `ax` is no Axes.
+        As `erfgraph.importance` does; if there is no such `edge_width`, or `ax` is no Axes.
 
     Examples
     --------
@@ -89,6 +98,8 @@ def graph_figure(
     >>> [text.get_text() for text in figure.axes[0].texts][:11]
     ['1', '3', '6', '10', '15', '21', '28', '33', '36', '37', '36']
     """
+    if edge_width not in EDGE_WIDTHS:
+        raise unknown_name("edge_width", str(edge_width), EDGE_WIDTHS)
     size = graph_size(net)
     if size.n_units > max_units or size.n_edges > MAX_EDGES:
         raise SizeError(
@@ -99,7 +110,8 @@ def graph_figure(
     rated = importances(net, layer, unit, measure)
     reached = rated if measure == "paths" else importances(net, layer, unit)
     drawn = place_graph(graph(net), {name: imp.trf.mask for name, imp in reached.items()})
-    job = _Job(net, rated, drawn, *_labels(net, rated, drawn), title)
+    flow = paths_through(drawn, _counts(net, reached)) if edge_width == "paths" else None
+    job = _Job(net, rated, drawn, Look(*_labels(net, rated, drawn), flow), title)
     if ax is not None:
         kinds = PLAIN if net.ndim == 1 else (*PLAIN, "3d")
         (axes,) = panel_axes(ax, ["graph"], kinds=kinds)
@@ -111,13 +123,12 @@ def graph_figure(
 
 @dataclass(frozen=True)
 class _Job:
-    """What every part of the figure needs; a text and a shade for every unit."""
+    """What every part of the figure needs."""
 
     net: Network
     rated: Mapping[str, ImportanceMap]
     drawn: Drawn
-    labels: list[str]
-    shades: np.ndarray
+    look: Look
     title: str | None
 
     @property
@@ -145,7 +156,16 @@ def _labels(
     return kept, np.concatenate(shades)
 
 
-def _page(job: _Job, box: tuple[float, float], written: bool) -> tuple[Figure, float, float]:
+def _counts(net: Network, reached: Mapping[str, ImportanceMap]) -> list[int]:
+    """Paths from every unit to the chosen one."""
+    counts: list[int] = []
+    for m in net.maps:
+        imp = reached.get(m.name)
+        counts += imp.values.ravel().tolist() if imp else [0] * int(np.prod(m.shape))
+    return counts
+
+
+def _page(job: _Job, box: tuple[float, float], fonts: Any) -> tuple[Figure, float, float]:
     """A page around a drawing of that size; its lower left corner, in inches."""
     left = _beside(job.net)
     least = left + box[0] + PAD
@@ -153,7 +173,9 @@ def _page(job: _Job, box: tuple[float, float], written: bool) -> tuple[Figure, f
     name, what = graph_words.heading(job.rated, width - 0.3)
     if job.title is not None:
         name, what = style.wrapped(job.title, width - 0.3, 9, bold=True), []
-    foot = graph_words.foot(job.drawn, written, width - 0.3)
+    sizes = np.broadcast_to(fonts, len(job.look.labels))
+    written = [bool(size) for size, text in zip(sizes, job.look.labels, strict=True) if text]
+    foot = graph_words.foot(job.drawn, written, job.look.flow is not None, width - 0.3)
     below = PAD + len(foot) * LINE + 0.12
     head = (len(name) + len(what)) * LINE
     high = below + box[1] + 0.15 + head + PAD
@@ -167,7 +189,7 @@ def _page(job: _Job, box: tuple[float, float], written: bool) -> tuple[Figure, f
 
 def _beside(net: Network) -> float:
     """Inches that the names of the maps take at the left."""
-    return PAD + 0.078 * style.letters() * max(len(_plane_name(m)) for m in net.maps) + 0.15
+    return PAD + max(style.text_width(_plane_name(m), NAME) for m in net.maps) + 0.15
 
 
 def _largest(net: Network) -> tuple[float, float]:
@@ -193,126 +215,40 @@ def _name_planes(
             _plane_name(m),
             ha="right",
             va="center",
-            fontsize=7.5 * style.letters(),
+            fontsize=NAME * style.letters(),
             color=style.DARK,
         )
 
 
-def _font(labels: list[str], room: float) -> float:
-    """Font size with which the longest label fits a width in points; 0 if none does."""
-    longest = max((len(text) for text in labels), default=0)
-    most = FONT * style.letters()
-    size = min(most, room / (LETTER * longest)) if longest else most
-    return size if size >= SMALLEST_FONT else 0.0
-
-
-def _wish(labels: list[str]) -> float:
-    """Distance between units, in points, at which labels are comfortable."""
-    longest = max((len(text) for text in labels), default=0)
-    return max(NODE + 6, LETTER * FONT * longest + 5)
-
-
-def _nearest(points: np.ndarray) -> float:
-    """The smallest distance between two points."""
-    if len(points) < 2:
-        return 1.0
-    distances = np.asarray(cKDTree(points).query(points, k=2)[0])
-    return float(distances[:, 1].min()) or 1e-3
-
-
-def _colours(drawn: Drawn, shades: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Fill of every unit, and the colour of its text."""
-    fill = colormaps[style.DEFAULT_CMAP](0.15 + 0.85 * shades)
-    fill[~drawn.cone] = (0.95, 0.95, 0.95, 1)
-    dark = fill[:, :3] @ np.array([0.299, 0.587, 0.114]) < 0.52
-    return fill, ["white" if d else "black" for d in dark]
-
-
-def _edge_groups(drawn: Drawn, points: np.ndarray, bow: float) -> list[tuple[Any, Any, bool]]:
-    """Lines, widths and whether they are in the cone, in four groups; empty ones left out."""
-    groups = []
-    for inside in (False, True):
-        for skip in (False, True):
-            which = (drawn.in_cone == inside) & (drawn.skips == skip)
-            if which.any():
-                lines = edge_lines(points, drawn, which, bow if skip else 0.0)
-                widths = (0.7 if inside else 0.4) * drawn.counts[which]
-                groups.append((lines, widths, inside))
-    return groups
-
-
-def _line_look(widths: np.ndarray, inside: bool) -> dict[str, Any]:
-    return {
-        "linewidths": widths,
-        "colors": CONE_EDGE if inside else style.PALE,
-        "alpha": 0.75 if inside else 1.0,
-        "zorder": 2 if inside else 1,
-        "label": "edges on a path" if inside else "other edges",
-        "clip_on": False,
-    }
-
-
-def _node_look(drawn: Drawn, fill: np.ndarray, diameter: float) -> dict[str, Any]:
-    return {
-        "s": diameter**2,
-        "c": fill,
-        "edgecolors": [style.DARK if inside else "#9a9a9a" for inside in drawn.cone],
-        "linewidths": 0.5,
-        "zorder": 3,
-        "clip_on": False,
-        "label": "units",
-    }
-
-
 def _flat(job: _Job) -> Figure:
     """Maps of one axis as rows, the input at the bottom."""
-    net, drawn = job.net, job.drawn
+    net, drawn, labels = job.net, job.drawn, job.look.labels
     x = drawn.points[:, 0]
-    nearest = min(_nearest(x[drawn.points[:, 2] == m.index][:, None]) for m in net.maps)
+    apart = min(nearest(x[drawn.points[:, 2] == m.index][:, None]) for m in net.maps)
     span = float(np.ptp(x))
-    bow = 1.0 * nearest if job.bowed else 0.0
-    unit = min(_wish(job.labels) / 72 / nearest, _largest(net)[0] / (span + 1))
+    bow = 1.0 * apart if job.bowed else 0.0
+    unit = min(wish(labels) / 72 / apart, _largest(net)[0] / (span + 1))
     gap = float(np.clip(LARGEST_PAGE[1] / len(net.maps), 0.35, 0.95))
-    diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
+    diameter = diameter_of(72 * unit * apart)
     edge = diameter / 144 + 0.04  # half a node, in inches
     box = (span * unit + 2 * edge + bow * unit / 2, gap * (len(net.maps) - 1) + 2 * edge)
-    font = _font(job.labels, 72 * unit * nearest - 1.5)
-    figure, left, bottom = _page(job, box, font > 0)
+    font = font_in(labels, 72 * unit * apart - 1.5)
+    figure, left, bottom = _page(job, box, font)
     axes = place(figure, left, bottom, *box)
     axes.set_axis_off()
     low = float(x.min())
     axes.set_xlim(low - edge / unit, low - edge / unit + box[0] / unit)
     axes.set_ylim(-edge / gap, len(net.maps) - 1 + edge / gap)
-    _draw(axes, job, drawn.points[:, [0, 2]], bow, diameter, font)
+    draw_graph(axes, drawn, job.look, drawn.points[:, [0, 2]], bow, diameter, font)
     _name_planes(figure, net, left, bottom, [edge + gap * i for i in range(len(net.maps))])
     return figure
 
 
-def _draw(
-    axes: Any, job: _Job, points: np.ndarray, bow: float, diameter: float, font: float
-) -> None:
-    """Edges, units and numbers; in space where points have three coordinates."""
-    space = points.shape[1] == 3
-    for lines, widths, inside in _edge_groups(job.drawn, points, bow):
-        look = _line_look(widths, inside)
-        if space:
-            axes.add_collection3d(Line3DCollection(list(lines), **look), autolim=False)
-        else:
-            axes.add_collection(LineCollection(list(lines), **look), autolim=False)
-    fill, ink = _colours(job.drawn, job.shades)
-    shading = {"depthshade": False} if space else {}
-    axes.scatter(*points.T, **shading, **_node_look(job.drawn, fill, diameter))
-    for at, text, colour in zip(points, job.labels, ink, strict=True):
-        if text and font:
-            # a label wider than its node stands beyond the fill: dark, with a halo
-            wide = font * LETTER * len(text) > diameter
-            axes.text(*at, text, **_text_look(font, "black" if wide else colour, wide))
-
-
 def _into_plain(axes: Axes, job: _Job) -> None:
     """The graph in plain axes of the caller's; maps of several axes as they are seen."""
-    flat = job.net.ndim == 1
-    points = job.drawn.points[:, [0, 2]] if flat else _stack(job)[0] @ _view().T
+    flat, labels = job.net.ndim == 1, job.look.labels
+    low, view = ELEVATIONS[0], _view(ELEVATIONS[0])
+    points = job.drawn.points[:, [0, 2]] if flat else _stack(job, low) @ view.T
     bow = 1.0 if job.bowed else 0.0
     rows = [points[job.drawn.points[:, 2] == m.index, 1] for m in job.net.maps]
     axes.set_yticks([float(row.mean()) for row in rows], [_plane_name(m) for m in job.net.maps])
@@ -325,49 +261,38 @@ def _into_plain(axes: Axes, job: _Job) -> None:
     if not flat:
         square(axes)
     on_page = 72 / axes.figure.dpi * axes.transData.transform(points)
-    nearest = _nearest(on_page)
-    diameter = float(np.clip(0.85 * nearest, SMALLEST_NODE, NODE))
-    font = _font(job.labels, (nearest if flat else diameter) - 1.5)
-    _draw(axes, job, points, bow, diameter, font)
+    diameter = diameter_of(nearest(on_page))
+    fonts = fonts_on(job.drawn, labels, diameter)
+    draw_graph(axes, job.drawn, job.look, points, bow, diameter, fonts)
 
 
 def _into_space(axes: Any, job: _Job) -> None:
     """The graph in axes of the caller's that have three dimensions."""
-    points, _ = _stack(job)
+    low, points = ELEVATIONS[0], _stack(job, ELEVATIONS[0])
     axes.set_axis_off()
-    _set_space(axes, points)
-    nearest = 72 * _nearest(_on_page(axes, points, axes.figure.dpi))
-    diameter = float(np.clip(0.85 * nearest, SMALLEST_NODE, NODE))
-    font = _font(job.labels, diameter - 1.5)
-    _draw(axes, job, points, 1.0 if job.bowed else 0.0, diameter, font)
+    _set_space(axes, points, low)
+    on_page = 72 * _on_page(axes, points, axes.figure.dpi)
+    diameter = diameter_of(nearest(on_page))
+    fonts = fonts_on(job.drawn, job.look.labels, diameter)
+    bow = 1.0 if job.bowed else 0.0
+    draw_graph(axes, job.drawn, job.look, points, bow, diameter, fonts)
     for m in job.net.maps:
         plane = points[job.drawn.points[:, 2] == m.index]
-        at = plane[int(np.argmin(plane @ _view()[0]))]  # the leftmost as it is seen
+        at = plane[int(np.argmin(plane @ _view(low)[0]))]  # the leftmost as it is seen
         axes.text(*at, f"{_plane_name(m)}   ", ha="right", va="center", color=style.DARK)
 
 
-def _text_look(font: float, colour: str, halo: bool) -> dict[str, Any]:
-    look: dict[str, Any] = {
-        "fontsize": font,
-        "color": colour,
-        "ha": "center",
-        "va": "center_baseline",
-        "zorder": 4,
-    }
-    return look | ({"path_effects": style.outlined("white", 1.6)} if halo else {})
-
-
-def _view() -> np.ndarray:
+def _view(elevation: float) -> np.ndarray:
     """The direction right and the direction up of the page, in space, shape (2, 3)."""
-    e, a = np.radians([ELEVATION, AZIMUTH])
+    e, a = np.radians([elevation, AZIMUTH])
     right = (-np.sin(a), np.cos(a), 0.0)
     up = (-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e))
     return np.array([right, up])
 
 
-def _stack(job: _Job) -> tuple[np.ndarray, np.ndarray]:
-    """Points in space, planes just so far apart that none hides another; the planes' heights."""
-    view = _view()
+def _stack(job: _Job, elevation: float) -> np.ndarray:
+    """Points in space, planes just so far apart that none hides another."""
+    view = _view(elevation)
     points = job.drawn.points.copy()
     flat = points[:, :2] @ view[1, :2]  # how far up the page a unit stands within its plane
     level, heights = 0.0, [0.0]
@@ -376,41 +301,59 @@ def _stack(job: _Job) -> tuple[np.ndarray, np.ndarray]:
         level += max(1.0, (low.max() - high.min() + 1.3) / view[1, 2])
         heights.append(level)
     points[:, 2] = np.array(heights)[points[:, 2].astype(int)]
-    return points, np.array(heights)
+    return points
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A drawing in space from one elevation; lengths in inches, diameter and fonts in points."""
+
+    elevation: float
+    points: np.ndarray
+    screen: np.ndarray  # (units, 2), one step in space is `unit` inches
+    unit: float
+    diameter: float
+    fonts: np.ndarray
+    box: tuple[float, float]
+
+
+def _seen(job: _Job, elevation: float) -> _Seen:
+    points = _stack(job, elevation)
+    screen = points @ _view(elevation).T
+    size, apart = np.ptp(screen, axis=0), nearest(screen)
+    unit = min(wish(job.look.labels) / 72 / apart, *(np.array(_largest(job.net)) / (size + 1)))
+    diameter = diameter_of(72 * unit * apart)
+    edge = diameter / 144 + 0.04
+    bow = 1.0 if job.bowed else 0.0
+    box = (size[0] * unit + 2 * edge + bow * unit / 2, size[1] * unit + 2 * edge)
+    fonts = fonts_on(job.drawn, job.look.labels, diameter)
+    return _Seen(elevation, points, screen, unit, diameter, fonts, box)
 
 
 def _space(job: _Job) -> Figure:
     """Maps of two axes as planes in space."""
-    net, drawn = job.net, job.drawn
-    points, _ = _stack(job)
-    screen = points @ _view().T
-    size = np.ptp(screen, axis=0)
-    nearest = _nearest(screen)
-    unit = min(_wish(job.labels) / 72 / nearest, *(np.array(_largest(net)) / (size + 1)))
-    diameter = float(np.clip(72 * 0.85 * unit * nearest, SMALLEST_NODE, NODE))
-    edge = diameter / 144 + 0.04
+    seen = _seen(job, ELEVATIONS[0])
+    for elevation in ELEVATIONS[1:]:
+        if seen.fonts.all():
+            break
+        other = _seen(job, elevation)
+        more = np.count_nonzero(other.fonts) > np.count_nonzero(seen.fonts)
+        seen = other if more and other.box[1] <= TALLEST else seen
+    figure, left, bottom = _page(job, seen.box, seen.fonts)
+    corner, edge = seen.screen.min(axis=0), seen.diameter / 144 + 0.04
+    axes = _space_axes(figure, seen, (left + edge, bottom + edge), corner)
     bow = 1.0 if job.bowed else 0.0
-    box = (size[0] * unit + 2 * edge + bow * unit / 2, size[1] * unit + 2 * edge)
-    font = _font(job.labels, diameter - 1.5)
-    figure, left, bottom = _page(job, box, font > 0)
-    corner = screen.min(axis=0)
-    axes = _space_axes(figure, points, unit, (left + edge, bottom + edge), corner)
-    _draw(axes, job, points, bow, diameter, font)
+    draw_graph(axes, job.drawn, job.look, seen.points, bow, seen.diameter, seen.fonts)
+    level = job.drawn.points[:, 2]
     heights = [
-        float(np.mean(screen[drawn.points[:, 2] == i, 1]) - corner[1]) * unit + edge
-        for i in range(len(net.maps))
+        float(np.mean(seen.screen[level == i, 1]) - corner[1]) * seen.unit + edge
+        for i in range(len(job.net.maps))
     ]
-    _name_planes(figure, net, left, bottom, heights)
+    _name_planes(figure, job.net, left, bottom, heights)
     return figure
 
 
-def _space_axes(
-    figure: Figure,
-    points: np.ndarray,
-    unit: float,
-    at: tuple[float, float],
-    corner: np.ndarray,
-) -> Any:
+def _space_axes(figure: Figure, seen: _Seen, at: tuple[float, float], corner: np.ndarray) -> Any:
     """Axes in which one step in space is `unit` inches and a page point has a given place.
 
     matplotlib fits the box of the limits into the axes in its own way; the projection is
@@ -419,22 +362,23 @@ def _space_axes(
     width, high = figure.get_size_inches()
     axes: Any = place(figure, 0, 0, 1, 1, projection="3d")
     axes.set_axis_off()
-    _set_space(axes, points)
-    view, low = _view(), points.min(axis=0)
+    _set_space(axes, seen.points, seen.elevation)
+    view, low = _view(seen.elevation), seen.points.min(axis=0)
     probes = np.array([low, low + view[0]])
     start, stop = _on_page(axes, probes, figure.dpi)
-    side = unit / float(stop[0] - start[0])
+    side = seen.unit / float(stop[0] - start[0])
     axes.set_position((0, 0, side / width, side / high))
-    shift = np.array(at) + (view @ low - corner) * unit - _on_page(axes, probes, figure.dpi)[0]
+    shift = np.array(at) + (view @ low - corner) * seen.unit
+    shift -= _on_page(axes, probes, figure.dpi)[0]
     axes.set_position((shift[0] / width, shift[1] / high, side / width, side / high))
     return axes
 
 
-def _set_space(axes: Any, points: np.ndarray) -> None:
+def _set_space(axes: Any, points: np.ndarray, elevation: float) -> None:
     """Direction of view and limits of axes in space."""
     axes.computed_zorder = False
     axes.set_proj_type("ortho")
-    axes.view_init(ELEVATION, AZIMUTH)
+    axes.view_init(elevation, AZIMUTH)
     low, span = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1.0)
     for setter, start, length in zip(
         (axes.set_xlim, axes.set_ylim, axes.set_zlim), low, span, strict=True

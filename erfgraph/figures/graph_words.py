@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from erfgraph.figures import wording
 from erfgraph.figures.placing import Drawn
@@ -29,7 +29,7 @@ def heading(rated: Mapping[str, ImportanceMap], width: float) -> tuple[list[str]
     return name, wrapped(text, width, 7.5)
 
 
-def foot(drawn: Drawn, written: bool, width: float) -> list[str]:
+def foot(drawn: Drawn, written: Sequence[bool], by_paths: bool, width: float) -> list[str]:
     """Units and edges in words, wrapped."""
     n = len(drawn.points)
     inside = int(drawn.cone.sum())
@@ -37,8 +37,11 @@ def foot(drawn: Drawn, written: bool, width: float) -> list[str]:
         f"{n:,} units, {inside:,} of them on a path; {len(drawn.sources):,} edges, all upwards, "
         f"{int(drawn.in_cone.sum()):,} on a path (dark)"
     )
-    if drawn.counts.max(initial=1) > 1:
+    if by_paths:
+        text += "; line width: root of the paths through the edge"
+    elif drawn.counts.max(initial=1) > 1:
         text += "; line width: multiplicity"
-    if not written:
-        text += "; numbers left out, there is no room for them"
+    if not all(written):
+        some = "some " if any(written) else ""
+        text += f"; {some}numbers left out, there is no room for them"
     return wrapped(text, width, 7)

@@ -143,12 +143,15 @@ def test_pgf_needs_no_tex(tmp_path, monkeypatch):
     save_figure(figure, tmp_path / "map.pgf")
     assert figure.dpi == before
     text = (tmp_path / "map.pgf").read_text("utf-8")
-    pictures = re.findall(r"\\pgfimage\[width=([\d.]+)in,height=([\d.]+)in\]\{(.*?)\}", text)
+    pictures = re.findall(
+        r"\\includegraphics\[width=([\d.]+)in,height=([\d.]+)in\]\{(.*?)\}", text
+    )
     assert {p.name for p in tmp_path.iterdir()} == {"map.pgf", *(name for _, _, name in pictures)}
     wide, high, name = pictures[0]
     assert wide == high  # 3.4 inches of map at 300 dots an inch
     with Image.open(tmp_path / name) as image:
         assert image.size[0] == pytest.approx(300 * float(wide), abs=1.5)
+        assert image.mode == "RGB"  # some publishers refuse transparency
     assert "x (pixels)" in text  # text stays text
     assert text.count("{") == text.count("}")
     assert text.count("\\begin{pgfscope}") == text.count("\\end{pgfscope}")
@@ -193,7 +196,8 @@ def every_kind():
 
 # of LaTeX itself, of package pgf and what it loads
 KNOWN = re.compile(
-    r"pgf\w*|begin\w*|end\w*|makeat(letter|other)|def|mathdefault|color|definecolor|makebox|"
+    r"pgf\w*|begin\w*|end\w*|makeat(letter|other)|def|mathdefault|color|definecolor|"
+    r"makebox|includegraphics|"
     r"font(family|size)|familydefault|selectfont|bfseries|itshape|catcode|active|sp|"
     r"ifmmode|else|fi|ensuremath|l?dots|text(backslash|ascii\w+)|Vert|geq|leq|times|pm|surd|"
     r"cdot|infty|propto"

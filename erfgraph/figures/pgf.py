@@ -26,7 +26,7 @@ from erfgraph.files import write_whole
 
 _HOW = (
     r"In the preamble \usepackage{pgf}, in the document \input this file.",
-    r"Pictures that it names lie beside it: from another folder take \import, of package import.",
+    r"Pictures that it names lie beside it: for those in a folder, say \graphicspath{{folder/}}.",
 )
 _SIGNS = {
     "≥": "geq", "≤": "leq", "×": "times", "±": "pm", "√": "surd", "→": "rightarrow", "·": "cdot",
@@ -129,7 +129,8 @@ class _Renderer(RendererPgf):
             return
         name = f"{self.stem}-img{len(self.pictures)}.png"
         file = io.BytesIO()
-        Image.fromarray(im[::-1]).save(file, format="png")
+        opaque = im.shape[2] == 4 and (im[..., 3] == 255).all()
+        Image.fromarray(im[::-1, :, :3] if opaque else im[::-1]).save(file, format="png")
         self.pictures[name] = file.getvalue()
         inch = 1 / self.dpi
         high, wide = (n * inch for n in im.shape[:2])
@@ -143,10 +144,8 @@ class _Renderer(RendererPgf):
         self.fh.write("\\begin{pgfscope}%\n")
         clip: Any = self._print_pgf_clip
         clip(gc)
-        self.fh.write(
-            f"{move}%\n\\pgftext[left,bottom]"
-            f"{{\\pgfimage[width={wide:f}in,height={high:f}in]{{{name}}}}}%\n\\end{{pgfscope}}%\n"
-        )
+        shown = rf"\includegraphics[width={wide:f}in,height={high:f}in]{{{name}}}"
+        self.fh.write(f"{move}%\n\\pgftext[left,bottom]{{{shown}}}%\n\\end{{pgfscope}}%\n")
 
 
 def write_pgf(figure: Figure, target: Path, entries: Mapping[str, str], dpi: float) -> None:

@@ -18,6 +18,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "batchnorm": ("erfgraph.weighting:BATCHNORMS",),
     "by": ("erfgraph.scale_spectrum:BY",),
     "compare.scale": ("erfgraph.cli.compare:SCALES",),
+    "detail": ("erfgraph.grouping:DETAILS",),
     "drawn": ("erfgraph.cli.scales:DRAWN",),
     "form": ("erfgraph.tables:FORMATS",),
     "growth.scale": ("erfgraph.cli.growth:SCALES",),

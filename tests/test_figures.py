@@ -473,6 +473,22 @@ def test_compared_maps_share_limits_and_one_colour_bar():
     assert {axes.images[0].get_clim() for axes in images(given)} == {(0.1, 0.7)}
 
 
+def test_on_a_narrow_page_the_bar_lies_below_and_images_share_their_numbers():
+    with paper_style("cvpr"):
+        figure = compare_figure([rate(n) for n in ("resnet18", "vgg16", "vgg11")], scale="log")
+    shown = images(figure)
+    (bar,) = bars_of_colour(figure)
+    assert bar.get_xlabel().startswith("log₁₀(paths / largest)")
+    box = bar.get_position()
+    assert box.y1 < min(axes.get_position().y0 for axes in shown)
+    assert box.width > 5 * box.height
+    first, second, third = shown
+    assert first.get_position().y0 == second.get_position().y0 > third.get_position().y1
+    assert [a.yaxis.get_tick_params()["labelleft"] for a in shown] == [True, False, True]
+    assert len({axes.images[0].get_clim() for axes in shown}) == 1
+    assert collisions(figure) == []
+
+
 def test_compared_profiles_share_both_axes():
     imps = [rate(text, 19) for text in ("conv7*3", "conv3*9", "conv4*6")]
     figure = compare_figure(imps)

@@ -53,6 +53,20 @@ def test_contours_are_the_fields_at_the_thresholds(imp):
     assert collisions(figure) == []
 
 
+def test_contours_have_a_rim_that_is_seen_on_any_ground(imp):
+    (axes,) = images(importance_figure(imp, thresholds=LEVELS))
+    rims = [c for c in axes.collections if c.get_label() == "rim"]
+    lines = outlines(axes)
+    assert len(rims) == len(lines) == 3
+    for rim, line in zip(rims, lines, strict=True):
+        assert np.array_equal(rim.get_segments(), line.get_segments())
+        assert rim.get_linewidth()[0] > line.get_linewidth()[0]
+        assert rim.get_zorder() < line.get_zorder()
+        # apart in grey: the rim is bright where the line is not
+        brightness = [c.get_edgecolor()[0][:3] @ [0.3, 0.59, 0.11] for c in (rim, line)]
+        assert abs(brightness[0] - brightness[1]) > 0.4
+
+
 def test_contours_go_by_the_rule_of_the_field(imp):
     figure = importance_figure(imp, imp.erf(0.5, "mass"), thresholds=[0.5, 0.9])
     (axes,) = images(figure)

@@ -17,6 +17,7 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes, square
+from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.photo import check_photo
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.shape import Box
@@ -40,6 +41,7 @@ GROUND = "#f3f3f1"
 # inches
 LEFT, RIGHT, PAD = 0.62, 0.12, 0.1
 MAIN, SMALL = 3.3, 0.91
+NARROW_PAGE = 4.2
 BETWEEN, OVER = 0.1, 0.19
 XLABEL, LEGEND = 0.42, 0.26
 ROW = 0.2  # one cell of a network of one axis
@@ -166,29 +168,42 @@ def _grid(
     title: str | None,
 ) -> AnyFigure:
     lines = -(-len(picked) // columns)
-    view = _view(cells, picked)
+    (y0, y1), (x0, x1) = _view(cells, picked)
     beside = LEFT + 3 * BETWEEN + (columns - 1) * BETWEEN + RIGHT
-    (y0, y1), (x0, x1) = view
     w, h = single.image_sides((y1 - y0, x1 - x0), MAIN, MAIN)
     small = single.image_sides((cells.input_shape[0], cells.input_shape[1]), SMALL, SMALL)
-    width = max(4.6, beside + w + columns * small[0])
-    width = style.page_width(figure, width)
+    width = style.page_width(figure, max(4.6, beside + w + columns * small[0]))
+    # a narrow page has the single cells below, else beside
+    stacked = figure is None and width < NARROW_PAGE
     head, foot = _texts(cells, picked, width - 0.3, title)
-    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * LINE + legend + (0.0 if stacked else XLABEL)
     above = len(head) * LINE + PAD + 0.06
-    wide = w + columns * small[0]
-    fit = min(1.0, max(0.1, (width - beside) / wide))
-    tall = max(fit * h, lines * (fit * small[1] + OVER))
-    figure = page(figure, width, below + tall + above, (3.6, below + 1.5 + above))
+    if stacked:
+        room = width - LEFT - RIGHT
+        scale = room / max(w, columns * small[0] + (columns - 1) * BETWEEN)
+        w, h, small = w * scale, h * scale, (small[0] * scale * 0.9, small[1] * scale * 0.9)
+        tall = h + XLABEL + lines * (small[1] + OVER)
+    else:
+        wide = w + columns * small[0]
+        fit = min(1.0, max(0.1, (width - beside) / wide))
+        tall = max(fit * h, lines * (fit * small[1] + OVER))
+    figure = page(figure, width, below + tall + above, (2.8, below + 1.5 + above))
     full, high = style.size_of(figure)
-    room = high - below - above
-    fit = min(fit, room / h, (room - lines * OVER) / (lines * small[1]))
-    w, h, small = w * fit, h * fit, (small[0] * fit, small[1] * fit)
-    tall = max(h, lines * (small[1] + OVER))
-    left = LEFT + (full - beside - w - columns * small[0]) / 2
-    main = place(figure, left, below + (tall - h) / 2, w, h, label="cells")
+    if stacked:
+        left, low = LEFT + (room - w) / 2, high - above - h
+        right = LEFT + (room - columns * small[0] - (columns - 1) * BETWEEN) / 2
+        top = low - XLABEL
+    else:
+        room = high - below - above
+        fit = min(fit, room / h, (room - lines * OVER) / (lines * small[1]))
+        w, h, small = w * fit, h * fit, (small[0] * fit, small[1] * fit)
+        tall = max(h, lines * (small[1] + OVER))
+        left = LEFT + (full - beside - w - columns * small[0]) / 2
+        low = below + (tall - h) / 2
+        right, top = left + w + 3 * BETWEEN, below + (tall + lines * (small[1] + OVER)) / 2
+    main = place(figure, left, low, w, h, label="cells")
     draw_cells(main, cells, photo, picked)
-    right, top = left + w + 3 * BETWEEN, below + (tall + lines * (small[1] + OVER)) / 2
     for i, (cell, colour) in enumerate(zip(picked, COLOURS, strict=False)):
         row, column = divmod(i, columns)
         at = (right + column * (small[0] + BETWEEN), top - (row + 1) * (small[1] + OVER))
@@ -329,7 +344,8 @@ def _rows(
     """Below each other, a line per cell: theoretical box thin, effective box thick."""
     width = style.page_width(figure, 5.4)
     head, foot = _texts(cells, picked, width - 0.3, title)
-    below = PAD + len(foot) * LINE + LEGEND + XLABEL
+    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * LINE + legend + XLABEL
     above = len(head) * LINE + PAD + 0.06
     high = len(picked) * ROW + 0.1
     figure = page(figure, width, below + high + above, (3.0, below + 0.5 + above))
@@ -391,15 +407,7 @@ def _frame(figure: AnyFigure, head: list[str], foot: list[str], title: str | Non
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    figure.legend(
-        handles=_handles(),
-        loc="lower center",
-        bbox_to_anchor=(0.5, (PAD + len(foot) * LINE + 0.07) / high),
-        ncols=3,
-        borderaxespad=0,
-        borderpad=0.2,
-        handlelength=2.2,
-    )
+    legend_below(figure, _handles(), PAD + len(foot) * LINE + 0.07)
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError
@@ -27,7 +30,38 @@ BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.46, 0.26, 0.1
 AROUND = LEFT + 2 * GAP + BAR + BAR_TEXT + RIGHT
 WIDEST = 99.0  # room for a name that is not wrapped yet
-NARROW = 1.2  # the least width of an image, where a paper is narrow
+NARROW = 0.9  # the least width of an image, where a paper is narrow
+NARROW_PAGE = 4.2  # narrower pages have the colour bar below the images
+# from one image to the next there: where only the first has numbers at its left, and else
+CLOSE, APART = 0.16, 0.36
+BAR_BELOW = 0.6  # height of a colour bar below, with its label
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What lies around the images of a row, in inches.
+
+    Attributes
+    ----------
+    beside : float
+        At the left and at the right of all images together.
+    between : float
+        From one image to the next.
+    below : bool
+        Whether the colour bar lies below the images.
+    """
+
+    beside: float
+    between: float
+    below: bool
+
+    def around(self, columns: int) -> float:
+        """All that is not an image."""
+        return self.beside + (columns - 1) * self.between
+
+    def side(self, width: float, columns: int) -> float:
+        """Longer side of an image where so many stand beside each other."""
+        return max(single.SHORT, min(SIDE, (width - self.around(columns)) / columns))
 
 
 def compare_figure(
@@ -94,8 +128,10 @@ def compare_figure(
         if len(imps[0].shape) == 1:
             names = [imp.network or "network" for imp in imps]
             return profile.profile_figure(imps, fields, chosen, view, figure, title, names)
-        rows = _rows(imps, fields, view)
-        return single._whole(_draw(figure, rows, imps, fields, chosen, cmap, title))
+        found = _panels(imps, fields, view)
+        frame = _frame(figure, found)
+        rows = _rows(imps, fields, found, frame)
+        return single._whole(_draw(figure, rows, frame, imps, fields, chosen, cmap, title))
 
 
 def _checked(
@@ -156,15 +192,24 @@ def _panels(imps: list[ImportanceMap], erfs: list[ERF], view: str) -> list[list[
     return found
 
 
+def _frame(figure: AnyFigure | None, found: list[list[Panel]]) -> _Frame:
+    """On a narrow page the bar lies below, and panels that show the same share their numbers."""
+    narrow = figure is None and style.page_width(None, math.inf) < NARROW_PAGE
+    if not narrow or len(found) == 1 or len(found[0]) == 3:
+        return _Frame(AROUND, BETWEEN, below=False)
+    same = len({(shown[0].view, shown[0].labels) for shown in found}) == 1
+    return _Frame(LEFT + RIGHT, CLOSE if same else APART, below=True)
+
+
 def _rows(
-    imps: list[ImportanceMap], erfs: list[ERF], view: str
+    imps: list[ImportanceMap], erfs: list[ERF], found: list[list[Panel]], frame: _Frame
 ) -> list[list[tuple[list[str], Panel]]]:
     """Panels in rows, each with its title's lines."""
-    found = _panels(imps, erfs, view)
     three = len(found[0]) == 3
-    most = 3 if three else style.per_row(PER_ROW, AROUND - BETWEEN, BETWEEN + NARROW)
+    step = frame.between
+    most = 3 if three else style.per_row(PER_ROW, frame.beside - step, step + NARROW)
     per_row = 3 if three else math.ceil(len(found) / math.ceil(len(found) / most))
-    room = _side(style.page_width(None, math.inf), per_row)
+    room = frame.side(style.page_width(None, math.inf), per_row)
     room += 0.4 if room == SIDE else 0.0  # narrow images stand closer than their titles are long
     titles = [_title(imp, erf, imps, room) for imp, erf in zip(imps, erfs, strict=True)]
     if three:
@@ -174,12 +219,6 @@ def _rows(
         ]
     cells = [(lines, shown[0]) for lines, shown in zip(titles, found, strict=True)]
     return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
-
-
-def _side(width: float, columns: int) -> float:
-    """Longer side of an image where so many stand beside each other."""
-    room = (width - AROUND - (columns - 1) * BETWEEN) / columns
-    return max(single.SHORT, min(SIDE, room))
 
 
 def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap], room: float) -> list[str]:
@@ -201,6 +240,7 @@ def _name(imp: ImportanceMap, imps: list[ImportanceMap], room: float) -> list[st
 def _draw(
     figure: AnyFigure | None,
     rows: list[list[tuple[list[str], Panel]]],
+    frame: _Frame,
     imps: list[ImportanceMap],
     erfs: list[ERF],
     scale: Scale,
@@ -208,17 +248,17 @@ def _draw(
     title: str | None,
 ) -> AnyFigure:
     columns = max(len(row) for row in rows)
-    around = AROUND + (columns - 1) * BETWEEN
+    around = frame.around(columns)
     width = style.page_width(figure, around + columns * SIDE)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
     foot = _foot(imps, erfs, width - 0.3)
-    usual = _side(width, columns)
+    usual = frame.side(width, columns)
     tall = [_height(row, usual) for row in rows]
     over = [max(len(lines) for lines, _ in row) * LINE + 0.08 for row in rows]
     shown = [p for row in rows for _, p in row]
     legend = LEGEND + single.legend_room(shown, scale, width)
     fixed = PAD + len(foot) * LINE + legend + sum(over) + len(rows) * XLABEL
-    fixed += PAD + len(head) * LINE
+    fixed += PAD + len(head) * LINE + (BAR_BELOW if frame.below else 0.0)
     smallest = (around + columns * single.SHORT, fixed + len(rows) * single.SHORT)
     figure = page(figure, width, fixed + sum(tall), smallest)
     full, high = style.size_of(figure)
@@ -232,21 +272,33 @@ def _draw(
         unit = [side / max(p.sides) for _, p in row]
         for i, (lines, panel) in enumerate(row):
             w, h = (max(0.3, n * unit[i]) for n in reversed(panel.sides))
-            left = LEFT + i * (side + BETWEEN) + (side - w) / 2
+            left = LEFT + i * (side + frame.between) + (side - w) / 2
             axes = place(figure, left, top + (height - h) / 2, w, h)
             image = draw_panel(axes, panel, scale, cmap)
             axes.set_title("\n".join(lines), pad=4, linespacing=1.25)
             if i and panel.labels[0] == row[0][1].labels[0]:
                 axes.set_ylabel("")
+            if frame.below:
+                _few_numbers(axes, first=i == 0 or frame.between != CLOSE)
         top -= XLABEL
     low = top + XLABEL
-    bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
+    if frame.below:
+        bar = place(figure, LEFT, top - BAR, full - LEFT - RIGHT, BAR)
+    else:
+        bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
     single.colour_bar(figure, image, bar, scale, imps[0])
     single.legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(imp.network or "network" for imp in imps))
     return figure
+
+
+def _few_numbers(axes: Axes, *, first: bool) -> None:
+    """As many numbers as fit beside a small image; only the first has some at its left."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+    axes.tick_params(labelleft=first)
 
 
 def _height(row: list[tuple[list[str], Panel]], side: float) -> float:

@@ -230,7 +230,10 @@ def _image(
 
 def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, imp: ImportanceMap) -> None:
     """A labelled colour bar in axes of its own."""
-    made = figure.colorbar(image, cax=bar)
+    box = bar.get_position()
+    full, high = style.size_of(figure)
+    lying = box.width * full > box.height * high
+    made = figure.colorbar(image, cax=bar, orientation="horizontal" if lying else "vertical")
     made.set_label(scale.label(wording.counted(imp)))
     made.outline.set_linewidth(0.6)
     if made.solids is not None:

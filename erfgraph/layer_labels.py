@@ -160,7 +160,7 @@ def _way(net: Network, i: int, entry: int) -> list[int]:
 
 def _listed(net: Network, way: Sequence[int], maps: Sequence[int]) -> str:
     """The layers of a way: kernels of convolutions, names of others; gates that hang on it."""
-    aside = {link.src for i in maps if i not in way for link in net.maps[i].links}
+    aside = {link.src for i in maps[:-1] if i not in way for link in net.maps[i].links}
     gated = aside & set(way) if len(maps) > len(way) + 2 else set()
     said: list[str] = []
     for i in way:

@@ -89,23 +89,41 @@ def ranks(found: Diagram, widths: Sequence[float], widest: float) -> list[int]:
     Of the boxes that might stand in a row, those come first that the longest way follows, until
     the row is full.
     """
-    reads: list[list[int]] = [[] for _ in found.boxes]
+    readers: list[list[int]] = [[] for _ in found.boxes]
+    missing = [0] * len(found.boxes)  # sources that have no row yet
     for wire in found.wires:
-        reads[wire.target].append(wire.source)
+        readers[wire.source].append(wire.target)
+        missing[wire.target] += 1
     behind = behind_of(found)
     depth = [-1] * len(found.boxes)
-    first = 0
+    row = 0
     for section in _sections(found):
-        waiting = sorted(section, key=lambda b: -behind[b])
-        while waiting:
-            room = widest
-            for box in list(waiting):
-                ready = all(0 <= depth[source] < first for source in reads[box])
-                if ready and (room == widest or widths[box] <= room):
-                    depth[box], room = first, room - widths[box]
-                    waiting.remove(box)
-            first += 1
+        ready = [(-behind[box], box) for box in section if not missing[box]]
+        while ready:
+            row_of_boxes, ready = _row(sorted(ready), widths, widest)
+            for box in row_of_boxes:
+                depth[box] = row
+                for target in readers[box]:
+                    missing[target] -= 1
+                    if not missing[target] and target in section:
+                        ready.append((-behind[target], target))
+            row += 1
     return depth
+
+
+def _row(
+    ready: Sequence[tuple[int, int]], widths: Sequence[float], room: float
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """The boxes of a row, of those that are ready, and the rest."""
+    chosen: list[int] = []
+    rest = []
+    for key, box in ready:
+        if not chosen or widths[box] <= room:
+            chosen.append(box)
+            room -= widths[box]
+        else:
+            rest.append((key, box))
+    return chosen, rest
 
 
 def _sections(found: Diagram) -> list[range]:

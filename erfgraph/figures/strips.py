@@ -220,6 +220,7 @@ def _apart(wanted: list[float], half: float) -> list[float]:
     if step * (len(wanted) - 1) >= 2 * half - 1e-9:
         return [-half + step * i for i in range(len(wanted))]
     middle = min(range(len(wanted)), key=lambda i: abs(wanted[i]))
+    step = min(step, half / max(middle, len(wanted) - 1 - middle))  # its line stays upright
     found = list(wanted)
     for i in range(middle - 1, -1, -1):
         found[i] = min(found[i], found[i + 1] - step)

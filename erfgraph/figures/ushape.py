@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,14 +55,18 @@ def u_page(found: Diagram, laid: Rows, drawn: Sequence[Drawn]) -> Page | None:
 def _turn(found: Diagram, laid: Rows) -> _Turn | None:
     """The row with most skips before it that lie within each other; of several the middle."""
     depth = laid.row_of
+    ends = [(depth[wire.source], depth[wire.target]) for wire in found.wires]
+    over: list[list[int]] = [[] for _ in laid.rows]  # wires from before a row into it or past it
+    for k in (k for k, (a, b) in enumerate(ends) if b - a > 1):
+        for row in range(ends[k][0] + 1, ends[k][1] + 1):
+            over[row].append(k)
+    spines = Counter(b for a, b in ends if b - a == 1)
     turns: list[_Turn] = []
-    for row in range(1, len(laid.rows)):
-        over = [k for k, w in enumerate(found.wires) if depth[w.source] < row <= depth[w.target]]
-        spine = [k for k in over if len(laid.routes[k]) == 2]
-        skips = sorted(set(over) - set(spine), key=lambda k: depth[found.wires[k].source])
-        ends = [(depth[found.wires[k].source], depth[found.wires[k].target]) for k in skips]
-        nested = all(a < b and c > d for (a, c), (b, d) in pairwise(ends))
-        if len(spine) == 1 and nested and len(skips) >= FEWEST:
+    for row, skips in enumerate(over):
+        skips.sort(key=lambda k: ends[k])
+        pairs = pairwise([ends[k] for k in skips])
+        nested = all(a < b and c > d for (a, c), (b, d) in pairs)
+        if spines[row] == 1 and nested and len(skips) >= FEWEST:
             turns.append(_Turn(row, tuple(skips)))
     most = max((len(turn.skips) for turn in turns), default=0)
     best = [turn for turn in turns if len(turn.skips) == most]

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import erfgraph as eg
@@ -42,6 +43,10 @@ CASES = {
             eg.compare(rate("conv3*3", (9, 9)), rate("conv3*3", (9, 9), measure="edges")), **k
         ),
         [0, 1, 3, 4, 5, 6],
+    ),
+    "architecture": (
+        lambda **k: figures.architecture_figure(eg.load("res(conv3p1)*2", (9, 9)), **k),
+        [0],
     ),
     "cells of one axis": (
         lambda **k: figures.cells_figure(eg.cells(eg.load("conv5s4p2 conv3p1", 12)), **k),
@@ -167,10 +172,7 @@ def assert_same(got, wanted):
 
 
 def test_every_figure_has_a_case():
-    makers = {name for name in figures.__all__ if name.endswith("_figure")} - {
-        "save_figure",
-        "architecture_figure",
-    }
+    makers = {name for name in figures.__all__ if name.endswith("_figure")} - {"save_figure"}
     assert makers == {f"{name.split()[0].rstrip(',')}_figure" for name in CASES}
 
 
@@ -209,7 +211,7 @@ def test_panels_land_in_the_axes_that_are_given_and_nowhere_else(name):
         assert titles == [""]
     elif not name.startswith(NAMELESS):
         assert all(titles)
-    figure.canvas.draw_idle()
+    FigureCanvasAgg(figure).draw()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -219,7 +221,7 @@ def test_axes_of_pyplot_and_of_parts_of_a_figure(name):
     try:
         assert make(ax=list(grid.flat), title="Mine") is figure
         assert grid[0, 0].get_title() == "Mine"
-        figure.canvas.draw()
+        FigureCanvasAgg(figure).draw()
     finally:
         plt.close(figure)
     whole = Figure(figsize=(12, 6), layout="constrained")
@@ -269,6 +271,19 @@ def test_a_colour_bar_has_the_limits_the_label_and_the_ends_of_the_scale():
         plt.close(figure)
 
 
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_a_legend_lies_below_an_image_where_the_layout_makes_room(layout):
+    figure = Figure(figsize=(6, 6), layout=layout)
+    ax = figure.add_subplot()
+    figures.importance_figure(rate("conv3*3", (9, 9)), ax=ax)
+    FigureCanvasAgg(figure).draw()
+    label, legend = ax.xaxis.label.get_window_extent(), ax.get_legend().get_window_extent()
+    assert (legend.y1 < label.y0) == (layout is not None)
+    assert legend.y0 > 0
+    figures.growth_figure(eg.growth(eg.load("conv3*9", 41)), ax=(other := figure.add_subplot()))
+    assert other.get_legend()._loc_real == 0  # the best
+
+
 def test_letters_are_the_callers():
     with mpl.rc_context({"font.size": 13, "axes.titlesize": 17, "legend.fontsize": 5}):
         ax = Figure().add_subplot()
@@ -282,7 +297,7 @@ def test_pixels_are_square_in_axes_of_any_shape():
     figure = Figure(figsize=(9, 2))
     ax = figure.add_subplot()
     figures.importance_figure(rate("conv3*3", (9, 9)), ax=ax, view="input")
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()
     box = ax.get_window_extent()
     assert box.width == pytest.approx(box.height)
 
@@ -302,7 +317,7 @@ def test_a_graph_of_planes_goes_into_plain_axes_and_into_space(shape):
     plain = figure.add_subplot(122)
     figures.graph_figure(net, max_units=999, ax=space, title="in space")
     figures.graph_figure(net, max_units=999, ax=plain)
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()
     units = [c for c in space.collections if c.get_label() == "units"]
     wanted = [c for c in own.collections if c.get_label() == "units"]
     for a, b in zip(units[0]._offsets3d, wanted[0]._offsets3d, strict=True):

@@ -151,10 +151,8 @@ def _into(ax: Given, figure: AnyFigure | None, job: _Job, title: str | None) -> 
     _radial_panel(rest[-2], job)
     _iou_panel(rest[-1], job.found)
     lines, *others = _legend_rows(job)
-    if others:
-        axes[0].legend(handles=others[0])
     rest[0].legend(handles=lines)
-    return finished(axes, title, names=maps)
+    return finished(axes, title, others[0] if others else (), maps)
 
 
 def names_of(a: ImportanceMap, b: ImportanceMap) -> tuple[str, str]:

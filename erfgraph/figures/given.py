@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from erfgraph.errors import InputError
 
@@ -60,7 +61,10 @@ def finished(
     handles: Sequence[Any] = (),
     names: Sequence[str] = (),
 ) -> Figure:
-    """A legend in the first panel, titles that tell several apart, and the whole figure.
+    """A legend of the first panel, titles that tell several apart, and the whole figure.
+
+    The legend stands where it is best; that of an image below it in figures with a layout
+    engine (``layout="constrained"``), which makes room for it.
 
     Parameters
     ----------
@@ -78,11 +82,26 @@ def finished(
             each.set_title("\n".join(lines))
     if title is not None:
         axes[0].set_title(title)
-    if handles:
-        axes[0].legend(handles=list(handles))
     figure = axes[0].get_figure(root=True)
     assert figure is not None  # for the type checker: `panel_axes` has looked
+    if handles:
+        axes[0].legend(handles=list(handles), **_beside(axes[0], figure))
     return figure
+
+
+def _beside(axes: Axes, figure: Figure) -> dict[str, Any]:
+    """Where a legend covers nothing of an image: below, if the figure makes room for it."""
+    if not axes.images or figure.get_layout_engine() is None:
+        return {}
+    # below the numbers and the label of the axis
+    down = (12 + 2.7 * float(axes.xaxis.label.get_fontsize())) / 72
+    shift = ScaledTranslation(0, -down, figure.dpi_scale_trans)
+    return {
+        "loc": "upper center",
+        "bbox_to_anchor": (0.5, 0.0),
+        "bbox_transform": axes.transAxes + shift,
+        "borderaxespad": 0.0,
+    }
 
 
 def square(axes: Axes) -> None:

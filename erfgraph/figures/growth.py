@@ -13,13 +13,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
-from erfgraph.figures.given import Given, finished, panel_axes, width_of
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.scales import COLOURS, MARKERS
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.growing import FIRST, Growth, GrowthRow, PowerLaw
 
 WIDTH, HEIGHT = 4.6, 2.6  # inches: of the page, and of the axes
 LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
+LEGEND = 5.0  # inches that a legend in given axes may take, if names are long
 MOST_NETWORKS = len(COLOURS)
 MOST_MARKERS = 12  # of one network; between them the line alone
 SCALES = ("linear", "log")
@@ -91,7 +92,7 @@ def growth_figure(
     if ax is not None:
         axes = panel_axes(ax, ["growth"], figure)
         draw_growth(axes[0], found, laws, kind)
-        return finished(axes, title, _handles(found, laws, width_of(axes[0])))
+        return finished(axes, title, _handles(found, laws, LEGEND))
     with style.paper_style():
         return single._whole(_draw(figure, found, laws, kind, title))
 

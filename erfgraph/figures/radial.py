@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
-from erfgraph.figures.given import Given, finished, panel_axes, width_of
+from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.scales import COLOURS, MARKERS
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
@@ -23,6 +23,7 @@ from erfgraph.rings import Radial, radial
 WIDTH, HEIGHT = 3.5, 2.3  # inches: of one panel with its labels, and of its axes
 LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
 NARROWEST = 2.4  # inches: of one panel beside another; on a narrower page they are stacked
+LEGEND = 5.0  # inches that a legend in given axes may take, if names are long
 MOST_MAPS = len(COLOURS)
 LOWEST = 1e-6  # of the logarithmic axis; what is less is below it
 SCALES = {"linear": ("linear",), "log": ("log",), "both": ("linear", "log")}
@@ -87,9 +88,7 @@ def radial_figure(
         axes = panel_axes(ax, SCALES[scale], figure)
         for each, kind in zip(axes, SCALES[scale], strict=True):
             draw_radial(each, found, kind)
-        return finished(
-            axes, title, _network_handles(found, width_of(axes[0])) + _sign_handles(found)
-        )
+        return finished(axes, title, _network_handles(found, LEGEND) + _sign_handles(found))
     with style.paper_style():
         return single._whole(_draw(figure, found, SCALES[scale], title))
 

@@ -7,6 +7,7 @@ python -m sphinx -W -b doctest docs docs/_build/doctest
 from __future__ import annotations
 
 import doctest
+import logging
 import sys
 from pathlib import Path
 
@@ -83,6 +84,9 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
 }
+
+# examples write PDF files, and Sphinx shows what their fonts are made of
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 # looks
 html_theme = "furo"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Tool:
         known = metadata.metadata(self.package)
         written = known.get("License-Expression") or known.get("License") or ""
         classified = [text.split(" :: ")[-1] for text in licences(known)]
-        short = written.strip().splitlines()[0] if written.strip() else "UNKNOWN"
+        short = textwrap.shorten(written, 30, placeholder=" …") or "UNKNOWN"
         return short if short != "UNKNOWN" else "; ".join(classified) or "none in its metadata"
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ THREADS = 2
 WRONG = "✗"
 EFFORT = Effort(rounds=3, least=0.0, budget=40)
 LONGEST = 110  # characters of a message
+BUSY = f"{DISTURBED} Other work kept the processors busy meanwhile: only the order of size counts."
 
 
 NOTHING = Answer()
@@ -61,7 +63,7 @@ def asked(tool: Tool, case: Case) -> Said:
     except NotGivenError as error:
         return Said(instead=str(error))
     except Exception as error:  # whatever a tool raises is its answer
-        return Said(refusal=f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST])
+        return Said(refusal=f"{type(error).__name__}: {error}")
 
 
 # --- judging ------------------------------------------------------------------------------
@@ -72,21 +74,28 @@ def marked(value: float, right: bool) -> str:
     return text if right else f"{WRONG} {text}"
 
 
+def is_cut(answer: Answer, right: Truth, case: Case) -> bool:
+    """Whether a field was seen as far as the image goes."""
+    return answer.size == case.side and max(right.sizes) > case.side
+
+
 def size_text(said: Said, right: Truth, case: Case) -> str:
     if said.refusal:
         return "refuses"
     size = said.answer.size
     if size is None:
         return "–"
-    cut = size == case.side and max(right.sizes) > case.side
+    cut = is_cut(said.answer, right, case)
     return f"{size:g} (image)" if cut else marked(size, size in right.sizes)
 
 
-def place_text(said: Said, right: Truth) -> str:
+def place_text(said: Said, right: Truth, case: Case) -> str:
     """Stride and centre of the first unit."""
     if said.refusal:
         return "refuses"
     answer = said.answer
+    if is_cut(answer, right, case):
+        return "(image)"
     stride = "–" if answer.stride is None else marked(answer.stride, answer.stride == right.stride)
     start = "–" if answer.start is None else marked(answer.start, answer.start in right.starts)
     return f"{stride}; {start}"
@@ -149,11 +158,10 @@ def places(who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]) -
     names = [case.name for case in CASES]
     rows = [["*right*", *(right_places(rights[name]) for name in names)]]
     for tool in who:
-        said = [answers[tool.name, name] for name in names]
+        said = [answers[tool.name, case.name] for case in CASES]
         if any(one.answer.stride is not None for one in said):
-            rows.append(
-                [tool.name, *(place_text(s, rights[n]) for s, n in zip(said, names, strict=True))]
-            )
+            texts = [place_text(s, rights[c.name], c) for s, c in zip(said, CASES, strict=True)]
+            rows.append([tool.name, *texts])
     return ["Stride; centre of the first unit's field:", "", *table(["", *names], rows)]
 
 
@@ -171,13 +179,17 @@ def conditions(who: Sequence[Tool], times: Mapping[str, str]) -> list[str]:
     return ["What each gives and needs:", "", *table(head, rows)]
 
 
+def shortened(text: str) -> str:
+    return textwrap.shorten(text, LONGEST, placeholder=" …").rstrip(": ")
+
+
 def messages(who: Sequence[Tool], answers: Answers) -> Iterator[str]:
     """What tools say that refuse, or give something else: one line each."""
     for tool in who:
         told: dict[str, list[str]] = {}
         for case in CASES:
             said = answers[tool.name, case.name]
-            if text := f"`{said.refusal}`" if said.refusal else said.instead:
+            if text := f"`{shortened(said.refusal)}`" if said.refusal else said.instead:
                 told.setdefault(text, []).append(case.name)
         for text, names in told.items():
             where = "all" if len(names) == len(CASES) else ", ".join(names)
@@ -192,7 +204,7 @@ def report(who: Sequence[Tool], ours: Tool, timed: bool) -> list[str]:
     for tool in here:
         print(f"asking {tool.name}", file=sys.stderr)
         answers.update({(tool.name, case.name): asked(tool, case) for case in CASES})
-    times = dict.fromkeys((tool.name for tool in here), "")
+    times = dict.fromkeys((tool.name for tool in here), "1 ×" if timed else "")
     for tool in here:
         if timed and tool.name != ours.name:
             print(f"timing {tool.name}", file=sys.stderr)
@@ -201,6 +213,7 @@ def report(who: Sequence[Tool], ours: Tool, timed: bool) -> list[str]:
         *sizes(here, answers, rights),
         *places(here, answers, rights),
         *conditions(who, times),
+        *([BUSY, ""] if any(DISTURBED in text for text in times.values()) else []),
         "What was said instead of a number:",
         "",
         *(list(messages(here, answers)) or ["- nothing"]),

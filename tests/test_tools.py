@@ -98,12 +98,13 @@ def test_a_nonlinearity_hides_part_of_a_field() -> None:
 )
 def test_words(said: tools.Said, size: str, place: str) -> None:
     assert tools.size_text(said, RIGHT, CASE) == size
-    assert tools.place_text(said, RIGHT) == place
+    assert tools.place_text(said, RIGHT, CASE) == place
 
 
 def test_a_field_cut_by_the_image_is_said_to_be_so() -> None:
     right = Truth(frozenset({65.0}), 2.0, frozenset({0.0}))
     assert tools.size_text(tools.Said(Answer(64)), right, CASE) == "64 (image)"
+    assert tools.place_text(tools.Said(Answer(64, 0, 7)), right, CASE) == "(image)"
     assert tools.size_text(tools.Said(Answer(63)), right, CASE) == "✗ 63"
     inside = Truth(frozenset({63.0}), 2.0, frozenset({0.0}))
     assert tools.size_text(tools.Said(Answer(64)), inside, CASE) == "✗ 64"
@@ -124,8 +125,23 @@ def test_what_a_tool_raises_is_its_answer() -> None:
     def other(module: nn.Module, side: int) -> Answer:
         raise NotGivenError("a map")
 
-    assert tools.asked(tool(refuses), CASES[-1]) == tools.Said(refusal="ValueError: not like this")
+    assert tools.asked(tool(refuses), CASES[-1]).refusal == "ValueError: not\n  like this"
     assert tools.asked(tool(other), CASES[-1]) == tools.Said(instead="a map")
+
+
+def test_messages_are_gathered_by_what_they_say() -> None:
+    who = tool(tool_peers.ours)
+    answers = {(who.name, case.name): tools.Said(Answer(1)) for case in CASES}
+    assert list(tools.messages([who], answers)) == []
+    for case in CASES[:2]:
+        answers[who.name, case.name] = tools.Said(refusal="ValueError: not\n  " + 100 * "this ")
+    answers[who.name, CASES[2].name] = tools.Said(refusal="AssertionError: ")
+    first, second = tools.messages([who], answers)
+    assert first.startswith("- a tool (VGG-16, ResNet-18): `ValueError: not this this")
+    assert first.endswith("this …`")
+    assert second == "- a tool (ResNet-50): `AssertionError`"
+    answers = {(who.name, case.name): tools.Said(instead="a map") for case in CASES}
+    assert list(tools.messages([who], answers)) == ["- a tool (all): a map"]
 
 
 def test_what_a_tool_prints_is_not_seen(capsys: pytest.CaptureFixture[str]) -> None:

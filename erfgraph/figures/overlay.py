@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -21,7 +20,6 @@ from erfgraph.importance_map import ImportanceMap
 MOST_CONTOURS = 6
 # pale where the ground is dark, dark where it is bright: apart in grey too
 _RAMP = LinearSegmentedColormap.from_list("contours", ["#ffd0c4", "#ff3d1f", "#5a0a00"])
-HALO = 0.9  # points: of both rims of a contour together
 OPAQUE = 0.8  # of the largest importance over a photograph
 
 
@@ -54,7 +52,7 @@ class Overlay:
                 [],
                 color=colour,
                 linewidth=1.6,
-                path_effects=style.outlined(_ground(colour), 1.6 + HALO),
+                path_effects=style.outlined(_ground(colour), 1.6 + panel.RIM),
                 label=f"ERF {_sign(erf)}",
             )
             for erf, colour in zip(self.contours, self.colours, strict=True)
@@ -103,23 +101,13 @@ def make_overlay(imp: ImportanceMap, erf: ERF, thresholds: Any, image: Any) -> O
 def draw_overlay(axes: Axes, image: AxesImage, imp: ImportanceMap, over: Overlay) -> None:
     """Contours in place of the one outline; the photograph under a map that lets it through."""
     if over.contours:
-        for lines in [c for c in axes.collections if isinstance(c, panel.Outline)]:
+        for lines in [c for c in axes.collections if isinstance(c, panel.Outline | panel.Rim)]:
             lines.remove()
     for erf, colour in zip(over.contours, over.colours, strict=True):
         box = erf.bbox or ((0, 0), (0, 0))
         mask = erf.mask[tuple(slice(*b) for b in box)]
-        lines = panel.draw_outline(axes, mask, (box[0][0], box[1][0]), colour, f"ERF {_sign(erf)}")
-        # one below all of its segments: a rim around each would cut the others
-        rim = LineCollection(
-            list(lines.get_segments()),
-            colors=[_ground(colour)],
-            linewidths=float(np.max(lines.get_linewidth())) + HALO,
-            capstyle="projecting",
-            zorder=lines.get_zorder() - 0.1,
-            clip_on=False,
-            label="rim",
-        )
-        axes.add_collection(rim, autolim=False)
+        label = f"ERF {_sign(erf)}"
+        panel.draw_outline(axes, mask, (box[0][0], box[1][0]), colour, label, _ground(colour))
     if over.photo is None:
         return
     rows, columns = imp.shape

@@ -31,6 +31,7 @@ VIEWS = ("auto", "field", "input")
 NO_PATH = "#ececec"
 LEGIBLE = 3.0  # points: pixels that are larger are outlined one by one
 GAPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # pixels, one after the other
+WIDTH, RIM = 1.1, 0.9  # points: of an outline, and of both its rims together
 RAGGED = 1.25  # how much longer than the way around its box a line may be
 
 
@@ -257,10 +258,21 @@ class Outline(LineCollection):
     gap: int = 0
 
 
+class Rim(LineCollection):
+    """What lies around an outline."""
+
+
 def draw_outline(
-    axes: Axes, mask: np.ndarray, offset: tuple[int, int], colour: Any, label: str
+    axes: Axes,
+    mask: np.ndarray,
+    offset: tuple[int, int],
+    colour: Any,
+    label: str,
+    rim: str = "white",
 ) -> Outline:
     """The outline of a mask that starts at an offset; axes with limits.
+
+    Around it a rim, so that it is seen on any ground, in grey too.
 
     Strides and dilation make a field of many single pixels, whose outlines are a smear where
     pixels are small on the page. Then the gaps between them are closed, by the least that
@@ -277,7 +289,7 @@ def draw_outline(
             segments = outline(closed, (offset[0] - gap, offset[1] - gap))
             if not _ragged(segments):
                 break
-    thin = float(np.clip(0.4 * pixel, 0.45, 1.1)) if _ragged(segments) else 1.1
+    thin = float(np.clip(0.4 * pixel, 0.45, WIDTH)) if _ragged(segments) else WIDTH
     lines = Outline(
         list(segments),
         colors=[colour],
@@ -288,6 +300,20 @@ def draw_outline(
         label=label,
     )
     lines.gap = gap
+    if thin == WIDTH:  # around single pixels it would cover them
+        # one below all segments: a rim around each would cut the others
+        axes.add_collection(
+            Rim(
+                list(segments),
+                colors=[rim],
+                linewidths=WIDTH + RIM,
+                capstyle="projecting",
+                zorder=2.9,
+                clip_on=False,
+                label="rim",
+            ),
+            autolim=False,
+        )
     axes.add_collection(lines, autolim=False)
     return lines
 

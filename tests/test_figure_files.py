@@ -326,6 +326,26 @@ def test_every_figure_keeps_to_the_columns_or_says_that_they_are_narrow(columns)
     assert refused == (3 if columns == 1 else 0)
 
 
+# in TeX's points, what \the\\columnwidth and \the\\textwidth say in the authors' kits
+KITS = {
+    "aaai": (239.39, 505.89),
+    "acl": (219.08, 455.25),
+    "acm": (241.15, 506.30),
+    "cvpr": (237.14, 496.86),
+    "icml": (234.88, 487.83),
+    "ieee": (252.0, 516.0),
+    "lncs": (347.13,),
+    "neurips": (397.49,),
+}
+
+
+@pytest.mark.parametrize("paper", KITS)
+def test_figures_fit_the_columns_of_the_kits(paper):
+    """Wider by a hair, and LaTeX warns of an overfull box."""
+    for width, column in zip(PAPERS[paper].widths, KITS[paper], strict=True):
+        assert 0.985 * column < 72.27 * width < column + 0.01
+
+
 def test_letters_of_nature_have_five_to_seven_points():
     with figures.paper_style("nature"):
         figure = importance_figure(eg.importance(eg.load(NET, (24, 24))))
@@ -362,15 +382,15 @@ def test_papers_that_are_refused(tmp_path, monkeypatch, capsys, options, message
 @pytest.mark.parametrize(
     ("command", "width"),
     [
-        (["map", NET, "--input", "24x24"], 3.5),
-        (["map", NET, "conv3*9", "--input", "24x24"], 3.5),
-        (["graph", "conv7*3"], 3.5),
-        (["centres", NET, "--input", "24x24"], 3.5),
-        (["coverage", NET, "--input", "24x24"], 3.5),
-        (["scales", NET, "--input", "24x24"], 3.5),
-        (["equal", "conv3*2", "conv5", "--input", "24x24"], 3.5),
-        (["cells", "conv3p1 max4", "--input", "12x12", "--columns", "2"], 7.16),
-        (["compare", NET, "--input", "24x24", "--against", "edges", "--columns", "2"], 7.16),
+        (["map", NET, "--input", "24x24"], 3.487),
+        (["map", NET, "conv3*9", "--input", "24x24"], 3.487),
+        (["graph", "conv7*3"], 3.487),
+        (["centres", NET, "--input", "24x24"], 3.487),
+        (["coverage", NET, "--input", "24x24"], 3.487),
+        (["scales", NET, "--input", "24x24"], 3.487),
+        (["equal", "conv3*2", "conv5", "--input", "24x24"], 3.487),
+        (["cells", "conv3p1 max4", "--input", "12x12", "--columns", "2"], 7.14),
+        (["compare", NET, "--input", "24x24", "--against", "edges", "--columns", "2"], 7.14),
     ],
 )
 def test_commands_take_a_paper(tmp_path, capsys, command, width):

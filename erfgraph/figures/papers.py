@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from erfgraph.errors import InputError, unknown_name
 
 MILLIMETRE = 1 / 25.4
+PICA = 12 / 72.27  # LaTeX's
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ PAPERS: dict[str, Paper] = {
     "iccv": _CVPR,
     "iclr": _WIDE,
     "icml": Paper((3.25, 6.75)),
-    "ieee": Paper((3.5, 7.16)),
+    "ieee": Paper((21 * PICA, 43 * PICA)),
     "lncs": _LNCS,
     "nature": Paper((89 * MILLIMETRE, 183 * MILLIMETRE), 7 / 9),  # letters of 5 to 7 points
     "neurips": _WIDE,

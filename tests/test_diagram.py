@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from itertools import pairwise
@@ -427,6 +428,32 @@ def test_notations_have_no_overlaps(name):
     assert width <= 8
     assert height <= 11
     assert overlaps(figure) == []
+
+
+def tangled(seed):
+    """A network whose layers read any of the maps before them."""
+    draw = random.Random(seed)
+    net = eg.Network((64, 64))
+    maps = [net.input]
+    for _ in range(draw.choice([5, 10, 20, 35])):
+        x = draw.choice(maps[-draw.choice([1, 1, 2, 3, 6]) :])
+        alike = [m for m in maps if m.shape == x.shape]
+        kind = draw.random()
+        if kind < 0.1 and min(x.shape) > 8:
+            maps.append(net.max_pool(x, 2))
+        elif kind < 0.2 and max(x.shape) < 64:
+            maps.append(net.upsample(x, 2))
+        elif kind < 0.55 and len(alike) > 1:
+            maps.append(net.add(*draw.sample(alike, min(len(alike), draw.choice([2, 3, 8])))))
+        else:
+            maps.append(net.conv(x, draw.choice([1, 3, 5]), padding="same"))
+    return net
+
+
+@pytest.mark.parametrize("detail", [None, *DETAILS])
+@pytest.mark.parametrize("seed", range(8))
+def test_tangled_networks_have_no_overlaps(seed, detail):
+    assert overlaps(architecture_figure(tangled(seed), detail=detail, title="Tangled")) == []
 
 
 @pytest.mark.parametrize("name", NETS)

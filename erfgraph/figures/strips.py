@@ -226,8 +226,11 @@ def _apart(wanted: list[float], half: float) -> list[float]:
         found[i] = min(found[i], found[i + 1] - step)
     for i in range(middle + 1, len(found)):
         found[i] = max(found[i], found[i - 1] + step)
-    shift = max(-half - found[0], 0.0) or min(half - found[-1], 0.0)
-    return [value + shift for value in found]
+    last = len(found) - 1
+    return [
+        max(-half + step * i, min(value, half - step * (last - i)))
+        for i, value in enumerate(found)
+    ]
 
 
 def zone(laid: Rows, drawn: Sequence[Drawn], row: int) -> tuple[float, float]:
@@ -306,7 +309,7 @@ def _between(
         if strips.strip(row_of[b]) != strips.strip(row_of[a]):
             low, between, high = tracks[a]
             corners += [(strips.x[a], low), (between, low), (between, high), (to, high)]
-        corners.append((to, levels.tops[row_of[b]]))
+        corners.append((to, levels.tops[row_of[b]] + EDGE))
         if b is not way[-1]:
             corners.append((to, levels.under[row_of[b]]))
     return corners

@@ -268,7 +268,7 @@ def _ways(
         line = [start, (x[a], sides.height(depth[a], levels.under[depth[a]]))]
         for p in way[1:]:
             to = port if p is b else x[p]
-            line.append((to, sides.height(depth[p], levels.tops[depth[p]])))
+            line.append((to, sides.height(depth[p], levels.tops[depth[p]] - s.EDGE)))
             if p is not b:
                 line.append((to, sides.height(depth[p], levels.under[depth[p]])))
         found.append(s.bent([*line, (port, end)]))

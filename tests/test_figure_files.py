@@ -326,7 +326,7 @@ def test_every_figure_keeps_to_the_columns_or_says_that_they_are_narrow(columns)
     assert refused == (3 if columns == 1 else 0)
 
 
-# in TeX's points, what \the\\columnwidth and \the\\textwidth say in the authors' kits
+# in TeX's points: what \the\columnwidth and \the\textwidth say in the authors' kits
 KITS = {
     "aaai": (239.39, 505.89),
     "acl": (219.08, 455.25),

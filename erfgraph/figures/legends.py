@@ -17,16 +17,23 @@ HANDLE, PAD, BETWEEN = 2.2, 0.8, 1.6  # over the font size
 
 def columns_of(labels: Sequence[str], width: float) -> int:
     """How many columns of a legend fit a width in inches; at least one."""
+    fitting = [n for n in range(2, len(labels) + 1) if _width(labels, n) <= width]
+    if not fitting:
+        return 1
+    # the fewest with as few rows: columns as long as each other
+    rows = math.ceil(len(labels) / max(fitting))
+    return min(n for n in fitting if math.ceil(len(labels) / n) == rows)
+
+
+def _width(labels: Sequence[str], columns: int) -> float:
+    """Inches that a legend takes in width."""
     font = FONT * style.letters() / 72
     sizes = [(HANDLE + PAD) * font + style.text_width(text, FONT) for text in labels]
-    for n in range(len(sizes), 1, -1):
-        # matplotlib fills column after column, the first ones with one more
-        rows, longer = divmod(len(sizes), n)
-        ends = [i * rows + min(i, longer) for i in range(n + 1)]
-        wide = sum(max(sizes[a:b]) for a, b in pairwise(ends))
-        if wide + (n - 1) * BETWEEN * font + 0.1 <= width:
-            return n
-    return 1
+    # matplotlib fills column after column, the first ones with one more
+    rows, longer = divmod(len(sizes), columns)
+    ends = [i * rows + min(i, longer) for i in range(columns + 1)]
+    wide = sum(max(sizes[a:b]) for a, b in pairwise(ends))
+    return wide + (columns - 1) * BETWEEN * font + 0.1
 
 
 def room_for(labels: Sequence[str], width: float) -> float:

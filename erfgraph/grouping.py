@@ -17,6 +17,7 @@ from erfgraph.layer_labels import (
     with_result,
 )
 from erfgraph.network import Network
+from erfgraph.repeats import doors
 
 DETAILS = ("layers", "blocks", "stages")
 SMALLER = 0.75  # a block whose inside is smaller than this, of both its ends, is an hourglass
@@ -142,33 +143,18 @@ def _readers(net: Network) -> list[list[int]]:
     return readers
 
 
-def _doors(net: Network) -> list[int]:
-    """For each map the last before it through which every way to it runs."""
-    doors, depth = [0] * len(net.maps), [0] * len(net.maps)
-    for m in net.maps[1:]:
-        sources = [link.src for link in m.links]
-        at = sources[0] if sources else 0
-        for other in sources[1:]:
-            while at != other:
-                if depth[at] >= depth[other]:
-                    at = doors[at]
-                else:
-                    other = doors[other]
-        doors[m.index], depth[m.index] = at, depth[at] + 1
-    return doors
-
-
 def _blocks(net: Network, aside: Sequence[int]) -> list[tuple[int, ...]]:
     """The largest blocks, each with at most half of the network."""
-    doors, readers = _doors(net), _readers(net)
+    entries = doors([[link.src for link in m.links] for m in net.maps])
+    readers = _readers(net)
     found: list[tuple[int, ...]] = []
     for m in net.maps:
         if len({link.src for link in m.links}) > 1:
-            maps = _between(net, doors[m.index], m.index)
+            maps = _between(net, entries[m.index], m.index)
             hung = [a for a in aside if _root(net, a, aside) in maps[:-1]]
             inside = {*maps, *hung}
             closed = all(r in inside for i in maps[:-1] for r in readers[i])
-            if closed and 2 * len(inside) <= len(net.maps) and _flat(net, doors[m.index], maps):
+            if closed and 2 * len(inside) <= len(net.maps) and _flat(net, entries[m.index], maps):
                 found.append((*sorted(inside - {m.index}), m.index))
     taken: set[int] = set()
     largest: list[tuple[int, ...]] = []

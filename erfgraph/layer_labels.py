@@ -84,8 +84,8 @@ def _scale(params: Mapping[str, Any], ndim: int) -> str:
 
 def core_label(m: FeatureMap) -> str:
     """A layer without its channels and stride: ``conv 3×3``, ``conv 3×3, d2``."""
-    kept = [said for said in layer_label(m).split(", ") if not said.isdigit()]
-    return ", ".join(said for said in kept if said[0] not in "/×g")
+    name, *said = layer_label(m).split(", ")
+    return ", ".join([name, *(one for one in said if one.startswith("d"))])
 
 
 def with_result(

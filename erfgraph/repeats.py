@@ -148,3 +148,26 @@ def _closed(reads: Sequence[Sequence[int]], i: int, p: int, n: int) -> bool:
         if any(i <= source < i + (part - 1) * p for source in reads[k]):
             return False
     return True
+
+
+def doors(reads: Sequence[Sequence[int]]) -> list[int]:
+    """For each node the last before it through which every way to it runs; the first's is itself.
+
+    Examples
+    --------
+    >>> doors([[], [0], [1], [1], [2, 3]])
+    [0, 0, 1, 1, 1]
+    """
+    found, depth = [0] * len(reads), [0] * len(reads)
+    for k, sources in enumerate(reads):
+        if not sources:
+            continue
+        at = sources[0]
+        for other in sources[1:]:
+            while at != other:
+                if depth[at] >= depth[other]:
+                    at = found[at]
+                else:
+                    other = found[other]
+        found[k], depth[k] = at, depth[at] + 1
+    return found

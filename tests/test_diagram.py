@@ -180,6 +180,11 @@ def test_blocks_lie_between_a_fork_and_its_merge():
     ]
 
 
+def test_a_stage_names_what_it_holds():
+    labels = [label for label, _ in boxes_of("conv3p1 gap conv1", "stages", (9, 9))]
+    assert labels == ["input 9×9", "conv 3×3", "global pool, conv 1×1"]
+
+
 def test_what_shrinks_and_grows_again_is_no_block():
     labels = [label for label, _ in boxes_of("unet", "blocks")]
     assert labels == [label for label, _ in boxes_of("unet", "layers")]

@@ -66,7 +66,7 @@ def drawn_boxes(found: Diagram, *, narrow: bool = False) -> list[Drawn]:
 
 def _drawn(found: Diagram, i: int, field: str, marked: bool, narrow: bool) -> Drawn:
     box = found.boxes[i]
-    text = label_of(box) + (f" {MISALIGNED}" if marked else "")
+    text = label_of(box) + (f"\u00a0{MISALIGNED}" if marked else "")
     most = NARROW_LABEL if narrow else LONG_LABEL
     kept = text.replace(" × ", "\u00a0×\u00a0")  # a number stays with what it counts
     wrapped = textwrap.wrap(kept, most, break_long_words=False, break_on_hyphens=False)

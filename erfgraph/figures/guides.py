@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from erfgraph.diagram import Diagram
+from erfgraph.repeats import doors
 
 # a box, or a lane in a row: (source, row) of its map, (~target, row) of all that go there
 Place = int | tuple[int, int]
@@ -48,22 +49,8 @@ def mains_of(found: Diagram) -> dict[Place, Place]:
 
 def doors_of(found: Diagram) -> dict[Place, Place]:
     """For each merge the box through which every way to it runs, the last before it."""
-    sources: list[list[int]] = [[] for _ in found.boxes]
+    reads: list[list[int]] = [[] for _ in found.boxes]
     for wire in found.wires:
-        sources[wire.target].append(wire.source)
-    doors, depth = [0] * len(found.boxes), [0] * len(found.boxes)
-    merges: dict[Place, Place] = {}
-    for box, reads in enumerate(sources):
-        if not reads:
-            continue
-        at = reads[0]
-        for other in reads[1:]:
-            while at != other:
-                if depth[at] >= depth[other]:
-                    at = doors[at]
-                else:
-                    other = doors[other]
-        doors[box], depth[box] = at, depth[at] + 1
-        if len(reads) > 1:
-            merges[box] = at
-    return merges
+        reads[wire.target].append(wire.source)
+    entries = doors(reads)
+    return {box: entries[box] for box, sources in enumerate(reads) if len(sources) > 1}

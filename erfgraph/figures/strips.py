@@ -114,7 +114,7 @@ def page_of(found: Diagram, laid: Rows, drawn: Sequence[Drawn], starts: Sequence
         at[box] = strips.x[box], (levels.tops[row] + bottom) / 2
         fields[box] = strips.x[box], at[box][1] - (own.high + own.below) / 2
     lines = []
-    tracks = _tracks(strips, levels, height, len(laid.rows))
+    tracks = _tracks(strips, levels, height)
     for way, port in zip(laid.routes, ports, strict=True):
         start = strips.x[way[0]], at[way[0]][1] - drawn[way[0]].high / 2
         end = at[way[-1]][1] + drawn[way[-1]].high / 2
@@ -281,7 +281,7 @@ def _levels(
 Tracks = dict[Place, tuple[float, float, float]]  # height below, place between, height above
 
 
-def _tracks(strips: Strips, levels: Levels, height: float, rows: int) -> Tracks:
+def _tracks(strips: Strips, levels: Levels, height: float) -> Tracks:
     """How lines go on to the next strip: below all, between the strips, above all."""
     found: Tracks = {}
     for k, places in enumerate(strips.crossing):

@@ -185,25 +185,30 @@ class TwoStems(nn.Module):
 # --- cases --------------------------------------------------------------------------------
 
 
+WHOLE = "Whole networks"
+SMALL = "What is often missed"
+
+
 @dataclass(frozen=True)
 class Case:
-    """A network and the side of the square input on which it is asked."""
+    """A network, the side of the square input on which it is asked, and the table it stands in."""
 
     name: str
     build: Callable[..., nn.Module]
     side: int
+    theme: str
 
 
 CASES = (
-    Case("VGG-16", vgg16, 288),
-    Case("ResNet-18", resnet18, 640),
-    Case("ResNet-50", resnet50, 640),
-    Case("ResNet-50, 224²", resnet50, 224),
-    Case("U-Net", UNet, 128),
-    Case("dilations 1, 2, 5", dilated, 64),
-    Case("3 × 11, 1 × 5", oblong, 64),
-    Case("transposed", transposed, 64),
-    Case("two stems", TwoStems, 64),
+    Case("VGG-16", vgg16, 288, WHOLE),
+    Case("ResNet-18", resnet18, 640, WHOLE),
+    Case("ResNet-50", resnet50, 640, WHOLE),
+    Case("ResNet-50, 224²", resnet50, 224, WHOLE),
+    Case("U-Net", UNet, 128, WHOLE),
+    Case("dilations 1, 2, 5", dilated, 64, SMALL),
+    Case("3 × 11, 1 × 5", oblong, 64, SMALL),
+    Case("transposed", transposed, 64, SMALL),
+    Case("two stems", TwoStems, 64, SMALL),
 )
 
 

@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.table import DISTURBED, cells, machine
 from benchmarks.timing import Effort, Row, Work, calls, read, side_by_side
-from benchmarks.tool_networks import CASES, Case, made
+from benchmarks.tool_networks import CASES, SMALL, WHOLE, Case, made
 from benchmarks.tool_peers import Answer, NotGivenError, Tool, silence, tools
 from benchmarks.tool_truth import Truth, truth
 from erfgraph.files import write_whole
@@ -69,44 +69,35 @@ def asked(tool: Tool, case: Case) -> Said:
 # --- judging ------------------------------------------------------------------------------
 
 
+def digits(value: float) -> str:
+    return "nan" if math.isnan(value) else f"{value:g}".replace("-", "−")
+
+
 def marked(value: float, right: bool) -> str:
-    text = "nan" if math.isnan(value) else f"{value:g}"
-    return text if right else f"{WRONG} {text}"
+    return digits(value) if right else f"{WRONG}\N{NO-BREAK SPACE}{digits(value)}"
 
 
-def is_cut(answer: Answer, right: Truth, case: Case) -> bool:
-    """Whether a field was seen as far as the image goes."""
-    return answer.size == case.side and max(right.sizes) > case.side
-
-
-def size_text(said: Said, right: Truth, case: Case) -> str:
-    if said.refusal:
-        return "refuses"
-    size = said.answer.size
-    if size is None:
-        return "–"
-    cut = is_cut(said.answer, right, case)
-    return f"{size:g} (image)" if cut else marked(size, size in right.sizes)
-
-
-def place_text(said: Said, right: Truth, case: Case) -> str:
-    """Stride and centre of the first unit."""
-    if said.refusal:
-        return "refuses"
+def judged(said: Said, right: Truth, case: Case) -> str:
+    """Size; stride; centre of the first unit, as far as they are given."""
     answer = said.answer
-    if is_cut(answer, right, case):
-        return "(image)"
-    stride = "–" if answer.stride is None else marked(answer.stride, answer.stride == right.stride)
-    start = "–" if answer.start is None else marked(answer.start, answer.start in right.starts)
-    return f"{stride}; {start}"
+    if said.refusal:
+        return "refuses"
+    if answer.size is None:
+        return "–"
+    if answer.size == case.side and max(right.sizes) > case.side:
+        return f"{digits(answer.size)} (image)"
+    pairs = (
+        (answer.size, right.sizes),
+        (answer.stride, {right.stride}),
+        (answer.start, right.starts),
+    )
+    return "; ".join(marked(value, value in good) for value, good in pairs if value is not None)
 
 
-def right_sizes(right: Truth) -> str:
-    return ", ".join(f"{size:g}" for size in sorted(right.sizes))
-
-
-def right_places(right: Truth) -> str:
-    return f"{right.stride:g}; {', '.join(f'{start:g}' for start in sorted(right.starts))}"
+def expected(right: Truth) -> str:
+    """All that counts as right."""
+    numbers = (right.sizes, {right.stride}, right.starts)
+    return "; ".join(", ".join(digits(value) for value in sorted(good)) for good in numbers)
 
 
 # --- time ---------------------------------------------------------------------------------
@@ -143,26 +134,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [cells(*head), "|" + "---|" * len(head), *(cells(*row) for row in rows), ""]
 
 
-def sizes(who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]) -> list[str]:
-    names = [case.name for case in CASES]
-    rows = [["*right*", *(right_sizes(rights[name]) for name in names)]]
+def verdicts(
+    theme: str, who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]
+) -> list[str]:
+    """The table of one theme: a row for everyone who gives numbers at all."""
+    cases = [case for case in CASES if case.theme == theme]
+    rows = [["*right*", *(expected(rights[case.name]) for case in cases)]]
     for tool in who:
-        said = [answers[tool.name, case.name] for case in CASES]
-        if any(one.answer.size is not None or one.refusal for one in said):
-            texts = [size_text(s, rights[c.name], c) for s, c in zip(said, CASES, strict=True)]
+        texts = [judged(answers[tool.name, c.name], rights[c.name], c) for c in cases]
+        if any(text != "–" for text in texts):
             rows.append([tool.name, *texts])
-    return ["Size of the field, in pixels:", "", *table(["", *names], rows)]
-
-
-def places(who: Sequence[Tool], answers: Answers, rights: Mapping[str, Truth]) -> list[str]:
-    names = [case.name for case in CASES]
-    rows = [["*right*", *(right_places(rights[name]) for name in names)]]
-    for tool in who:
-        said = [answers[tool.name, case.name] for case in CASES]
-        if any(one.answer.stride is not None for one in said):
-            texts = [place_text(s, rights[c.name], c) for s, c in zip(said, CASES, strict=True)]
-            rows.append([tool.name, *texts])
-    return ["Stride; centre of the first unit's field:", "", *table(["", *names], rows)]
+    return [f"{theme}:", "", *table(["", *(case.name for case in cases)], rows)]
 
 
 def conditions(who: Sequence[Tool], times: Mapping[str, str]) -> list[str]:
@@ -192,7 +174,7 @@ def messages(who: Sequence[Tool], answers: Answers) -> Iterator[str]:
             if text := f"`{shortened(said.refusal)}`" if said.refusal else said.instead:
                 told.setdefault(text, []).append(case.name)
         for text, names in told.items():
-            where = "all" if len(names) == len(CASES) else ", ".join(names)
+            where = "all" if len(names) == len(CASES) else "; ".join(names)
             yield f"- {tool.name} ({where}): {text}"
 
 
@@ -210,8 +192,8 @@ def report(who: Sequence[Tool], ours: Tool, timed: bool) -> list[str]:
             print(f"timing {tool.name}", file=sys.stderr)
             times[tool.name] = compared(tool, ours, CASES[0])
     return [
-        *sizes(here, answers, rights),
-        *places(here, answers, rights),
+        *verdicts(WHOLE, here, answers, rights),
+        *verdicts(SMALL, here, answers, rights),
         *conditions(who, times),
         *([BUSY, ""] if any(DISTURBED in text for text in times.values()) else []),
         "What was said instead of a number:",

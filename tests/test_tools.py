@@ -18,12 +18,12 @@ from torch import nn  # noqa: E402
 
 from benchmarks import tool_peers, tools  # noqa: E402
 from benchmarks.timing import Effort  # noqa: E402
-from benchmarks.tool_networks import CASES, Case, made  # noqa: E402
+from benchmarks.tool_networks import CASES, SMALL, Case, made  # noqa: E402
 from benchmarks.tool_peers import Answer, NotGivenError, Tool  # noqa: E402
 from benchmarks.tool_truth import Truth, extent, positive, truth  # noqa: E402
 
 RIGHT = Truth(frozenset({7.0}), 2.0, frozenset({-0.5, 1.5}))
-CASE = Case("a case", nn.Identity, 64)
+CASE = Case("a case", nn.Identity, 64, SMALL)
 
 
 def chain(base: int = 2) -> nn.Module:
@@ -49,7 +49,7 @@ def test_erfgraph_is_right_of_every_network(case: Case) -> None:
 
 def test_fields_of_a_chain_are_those_of_the_recurrence() -> None:
     # 3 taps, then 9 columns' worth of every second; padding 1 + 2 * 1
-    assert truth(Case("chain", chain, 64)) == Truth(frozenset({19}), 2.0, frozenset({6.0}))
+    assert truth(Case("chain", chain, 64, SMALL)) == Truth(frozenset({19}), 2.0, frozenset({6.0}))
 
 
 def test_fields_that_a_border_may_cut_are_no_truth() -> None:
@@ -57,7 +57,7 @@ def test_fields_that_a_border_may_cut_are_no_truth() -> None:
         return nn.Conv2d(3, base, (1, 3), padding=(0, 511), dilation=(1, 511))
 
     with pytest.raises(ValueError, match="fields of wide do not lie inside 1024 columns"):
-        truth(Case("wide", wide, 64))
+        truth(Case("wide", wide, 64, SMALL))
 
 
 def test_a_copy_is_made_positive() -> None:
@@ -84,35 +84,32 @@ def test_a_nonlinearity_hides_part_of_a_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "size", "place"),
+    ("said", "text"),
     [
-        (tools.Said(Answer(7, 2, 1.5)), "7", "2; 1.5"),
-        (tools.Said(Answer(7, 2, -0.5)), "7", "2; -0.5"),
-        (tools.Said(Answer(9, 4, 0.0)), "✗ 9", "✗ 4; ✗ 0"),
-        (tools.Said(Answer(7)), "7", "–; –"),
-        (tools.Said(Answer(7, 2)), "7", "2; –"),
-        (tools.Said(Answer(math.nan, math.nan, 0)), "✗ nan", "✗ nan; ✗ 0"),
-        (tools.Said(refusal="ValueError: no"), "refuses", "refuses"),
-        (tools.Said(instead="a map"), "–", "–; –"),
+        (tools.Said(Answer(7, 2, 1.5)), "7; 2; 1.5"),
+        (tools.Said(Answer(7, 2, -0.5)), "7; 2; −0.5"),
+        (tools.Said(Answer(9, 4, 0.0)), "✗ 9; ✗ 4; ✗ 0"),
+        (tools.Said(Answer(7, 4, 1.5)), "7; ✗ 4; 1.5"),
+        (tools.Said(Answer(7)), "7"),
+        (tools.Said(Answer(7, 2)), "7; 2"),
+        (tools.Said(Answer(math.nan, math.nan, 0)), "✗ nan; ✗ nan; ✗ 0"),
+        (tools.Said(refusal="ValueError: no"), "refuses"),
+        (tools.Said(instead="a map"), "–"),
     ],
 )
-def test_words(said: tools.Said, size: str, place: str) -> None:
-    assert tools.size_text(said, RIGHT, CASE) == size
-    assert tools.place_text(said, RIGHT, CASE) == place
+def test_words(said: tools.Said, text: str) -> None:
+    assert tools.judged(said, RIGHT, CASE).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def test_a_field_cut_by_the_image_is_said_to_be_so() -> None:
-    right = Truth(frozenset({65.0}), 2.0, frozenset({0.0}))
-    assert tools.size_text(tools.Said(Answer(64)), right, CASE) == "64 (image)"
-    assert tools.place_text(tools.Said(Answer(64, 0, 7)), right, CASE) == "(image)"
-    assert tools.size_text(tools.Said(Answer(63)), right, CASE) == "✗ 63"
-    inside = Truth(frozenset({63.0}), 2.0, frozenset({0.0}))
-    assert tools.size_text(tools.Said(Answer(64)), inside, CASE) == "✗ 64"
+    wide = Truth(frozenset({65.0}), 2.0, frozenset({0.0}))
+    assert tools.judged(tools.Said(Answer(64, 0, 7)), wide, CASE) == "64 (image)"
+    for answer, right in ((63, wide), (64, Truth(frozenset({63.0}), 2.0, frozenset({0.0})))):
+        assert tools.judged(tools.Said(Answer(answer)), right, CASE).startswith("✗")
 
 
 def test_all_that_is_right_is_listed() -> None:
-    assert tools.right_sizes(RIGHT) == "7"
-    assert tools.right_places(RIGHT) == "2; -0.5, 1.5"
+    assert tools.expected(RIGHT) == "7; 2; −0.5, 1.5"
 
 
 # --- asking -------------------------------------------------------------------------------
@@ -137,7 +134,7 @@ def test_messages_are_gathered_by_what_they_say() -> None:
         answers[who.name, case.name] = tools.Said(refusal="ValueError: not\n  " + 100 * "this ")
     answers[who.name, CASES[2].name] = tools.Said(refusal="AssertionError: ")
     first, second = tools.messages([who], answers)
-    assert first.startswith("- a tool (VGG-16, ResNet-18): `ValueError: not this this")
+    assert first.startswith("- a tool (VGG-16; ResNet-18): `ValueError: not this this")
     assert first.endswith("this …`")
     assert second == "- a tool (ResNet-50): `AssertionError`"
     answers = {(who.name, case.name): tools.Said(instead="a map") for case in CASES}
@@ -223,9 +220,8 @@ def test_command(
     printed = capsys.readouterr()
     assert printed.out == text
     assert printed.err == "asking erfgraph\n"
-    assert "| erfgraph | 15 | 5 | 5 |" in text
-    assert "| *right* | 1; 0 | 1; -1, 0 | 4; 1 |" in text
-    assert "| erfgraph | 1; 0 | 1; -1 | 4; 1 |" in text
+    assert "| *right* | 15; 1; 0 | 5; 1; −1, 0 | 5; 4; 1 |" in text
+    assert "| erfgraph | 15; 1; 0 | 5; 1; −1 | 5; 4; 1 |" in text
     assert "| gone | not installed |  | gives | needs |  |" in text
     assert "- nothing" in text
 

@@ -20,6 +20,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "compare.scale": ("erfgraph.cli.compare:SCALES",),
     "detail": ("erfgraph.grouping:DETAILS",),
     "drawn": ("erfgraph.cli.scales:DRAWN",),
+    "edge_width": ("erfgraph.cli.graph:EDGE_WIDTHS",),
     "form": ("erfgraph.tables:FORMATS",),
     "growth.scale": ("erfgraph.cli.growth:SCALES",),
     "init": ("erfgraph.initial:RULES",),

@@ -72,7 +72,8 @@ class Tool:
         known = metadata.metadata(self.package)
         written = known.get("License-Expression") or known.get("License") or ""
         classified = [text.split(" :: ")[-1] for text in licences(known)]
-        short = textwrap.shorten(written, 30, placeholder=" …") or "UNKNOWN"
+        title = written.strip().partition("\n")[0]
+        short = textwrap.shorten(title, 30, placeholder=" …") or "UNKNOWN"
         return short if short != "UNKNOWN" else "; ".join(classified) or "none in its metadata"
 
 

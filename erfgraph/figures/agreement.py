@@ -246,7 +246,7 @@ def _maps(figure: AnyFigure, job: _Job, top: float, full: float) -> None:
         if i:
             axes.set_ylabel("")
     bar = place(figure, LEFT + 2 * room + BETWEEN + BAR_GAP, bottom, BAR, h)
-    single.colour_bar(figure, image, bar, job.scale, job.found.a)
+    single.colour_bar(figure, image, bar, job.scale, "share")
     bar.set_ylabel(image.get_label())
 
 
@@ -411,7 +411,7 @@ def _legend_rows(job: _Job) -> list[list[Any]]:
         others.append(Patch(color=style.DARK, alpha=BAND, lw=0, label=label))
     if len(found.a.shape) > 1:
         shown = [_panel(i, job, 1.0) for i in (found.a, found.b)]
-        others += panels_of.legend_handles(shown, job.scale)
+        others += panels_of.legend_handles(shown, job.scale, "ERF", style.erf_colour(job.cmap))
     return [lines, others] if others else [lines]
 
 

@@ -395,10 +395,11 @@ def _texts(
     grid = " × ".join(map(str, cells.shape))
     stride = " × ".join(f"{s:g}" for s in dict.fromkeys(cells.stride))
     shown = "" if len(picked) == len(cells) else f"; boxes of {len(picked)} of {len(cells)} cells"
-    sides = [cell.side for cell in cells]
+    sides = list(dict.fromkeys(f"{x:.1f}" for x in sorted(cell.side for cell in cells)))
+    ends = f"sides {sides[0]} to {sides[-1]}" if len(sides) > 1 else f"side {sides[0]}"
     about = (
         f"{cells.layer}: {grid} cells, centres {stride} px apart{shown}; measure: "
-        f"{wording.noun(cells.measure)}; ERF sides {min(sides):.1f} to {max(sides):.1f} px"
+        f"{wording.noun(cells.measure)}; ERF {ends} px"
     )
     return head, wrapped(about, width, 7)
 

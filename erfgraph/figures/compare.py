@@ -34,6 +34,7 @@ NARROW = 0.9  # the least width of an image, where a paper is narrow
 NARROW_PAGE = 4.2  # narrower pages have the colour bar below the images
 # from one image to the next there: where only the first has numbers at its left, and else
 CLOSE, APART = 0.16, 0.36
+NAME = 8.0  # points: of the titles
 BAR_BELOW = 0.6  # height of a colour bar below, with its label
 
 
@@ -54,6 +55,11 @@ class _Frame:
     beside: float
     between: float
     below: bool
+
+    @property
+    def over(self) -> float:
+        """How much wider than its image a title may be: apart from others, and on the page."""
+        return min(self.between - 0.1, 2 * (RIGHT - 0.03) if self.below else math.inf)
 
     def around(self, columns: int) -> float:
         """All that is not an image."""
@@ -130,7 +136,7 @@ def compare_figure(
             return profile.profile_figure(imps, fields, chosen, view, figure, title, names)
         found = _panels(imps, fields, view)
         frame = _frame(figure, found)
-        rows = _rows(imps, fields, found, frame)
+        rows = _rows(figure, imps, fields, found, frame)
         return single._whole(_draw(figure, rows, frame, imps, fields, chosen, cmap, title))
 
 
@@ -172,7 +178,7 @@ def _into(
     ]
     axes = panel_axes(ax, [name.replace("\n", ", ") for name in names], figure)
     flat = [panel for shown in found for panel in shown]
-    label = scale.label(wording.counted(imps[0]))
+    label = scale.label(wording.counted_by_all(imps))
     for each, panel in zip(axes, flat, strict=True):
         draw_panel(each, panel, scale, cmap, label, square=True)
     return finished(axes, title, single.legend_handles(axes, flat, scale), names)
@@ -202,15 +208,18 @@ def _frame(figure: AnyFigure | None, found: list[list[Panel]]) -> _Frame:
 
 
 def _rows(
-    imps: list[ImportanceMap], erfs: list[ERF], found: list[list[Panel]], frame: _Frame
+    figure: AnyFigure | None,
+    imps: list[ImportanceMap],
+    erfs: list[ERF],
+    found: list[list[Panel]],
+    frame: _Frame,
 ) -> list[list[tuple[list[str], Panel]]]:
     """Panels in rows, each with its title's lines."""
     three = len(found[0]) == 3
     step = frame.between
     most = 3 if three else style.per_row(PER_ROW, frame.beside - step, step + NARROW)
     per_row = 3 if three else math.ceil(len(found) / math.ceil(len(found) / most))
-    room = frame.side(style.page_width(None, math.inf), per_row)
-    room += 0.4 if room == SIDE else 0.0  # narrow images stand closer than their titles are long
+    room = frame.side(style.page_width(figure, math.inf), per_row) + frame.over
     titles = [_title(imp, erf, imps, room) for imp, erf in zip(imps, erfs, strict=True)]
     if three:
         return [
@@ -224,16 +233,16 @@ def _rows(
 def _title(imp: ImportanceMap, erf: ERF, imps: list[ImportanceMap], room: float) -> list[str]:
     share = wording.percent(erf.share_of_trf)
     found = f"ERF {erf.size:.1f} {wording.length_unit(imp)}, {share} of TRF"
-    return [*_name(imp, imps, room), *wrapped(found, room, 7)]
+    return [*_name(imp, imps, room), *wrapped(found, room, NAME)]
 
 
 def _name(imp: ImportanceMap, imps: list[ImportanceMap], room: float) -> list[str]:
     """What tells a map apart, in lines that fit a width."""
-    lines = wrapped(imp.network or "network", room, 8)
+    lines = wrapped(imp.network or "network", room, NAME)
     if len({(i.layer, i.unit, wording.counted(i)) for i in imps}) > 1:
-        lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, 7)
+        lines += wrapped(f"{imp.layer} {wording.position(imp.unit)}", room, NAME)
     if len({wording.counted(i) for i in imps}) > 1:
-        lines += wrapped(wording.counted(imp), room, 7)
+        lines += wrapped(wording.counted(imp), room, NAME)
     return lines
 
 
@@ -286,7 +295,7 @@ def _draw(
         bar = place(figure, LEFT, top - BAR, full - LEFT - RIGHT, BAR)
     else:
         bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
-    single.colour_bar(figure, image, bar, scale, imps[0])
+    single.colour_bar(figure, image, bar, scale, wording.counted_by_all(imps))
     single.legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
     write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
     if isinstance(figure, Figure):

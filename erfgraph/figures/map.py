@@ -66,12 +66,12 @@ def importance_figure(
         square root.
     cmap : str or Colormap, optional
         ``"RdYlGn"`` is the red, yellow and green of some papers, which not everyone can tell
-        apart.
+        apart. On maps with reds like its own the outline of the field is black.
     vmin, vmax : float, optional
         Limits of the scale, in what is drawn.
     floor : float, optional
         Smallest importance over the largest that ``"log"`` tells apart; default the smallest
-        there is, but at least 1e-6.
+        there is, but at least 1e-6, or less where `vmin` is.
     view : {"auto", "field", "input"}, optional
         Show the theoretical field's surroundings, the whole input, or the former only where
         the field is less than half as long as the input on every axis.
@@ -222,19 +222,22 @@ def _image(
         right = place(figure, left + w + GAP, below, SIDE, h, sharey=main)
         _side_panels(imp, panel, top, right)
     bar = place(figure, left + beside - LEFT - RIGHT - BAR - BAR_TEXT + w, below, BAR, h)
-    colour_bar(figure, image, bar, scale, imp)
+    colour_bar(figure, image, bar, scale, wording.counted(imp))
     legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE, over=over)
     _frame(figure, imp, head, foot, title)
     return figure
 
 
-def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, imp: ImportanceMap) -> None:
-    """A labelled colour bar in axes of its own."""
+def colour_bar(figure: AnyFigure, image: Any, bar: Axes, scale: Scale, noun: str) -> None:
+    """A labelled colour bar in axes of its own; what its numbers count."""
     box = bar.get_position()
     full, high = style.size_of(figure)
     lying = box.width * full > box.height * high
     made = figure.colorbar(image, cax=bar, orientation="horizontal" if lying else "vertical")
-    made.set_label(scale.label(wording.counted(imp)))
+    label, side = scale.label(noun), box.width * full if lying else box.height * high
+    if style.text_width(label, 8) > side + 0.3:  # it may stand out a little
+        label = label.replace(", ", ",\n")
+    made.set_label(label)
     made.outline.set_linewidth(0.6)
     if made.solids is not None:
         made.solids.set_edgecolor("face")  # else viewers show hairlines between the colours
@@ -248,11 +251,13 @@ def legend_handles(
     over: Overlay | None = None,
 ) -> list[Any]:
     """What a legend of panels has to explain, once they are drawn in a figure or in axes."""
-    gap = max((o.gap for a in drawn for o in a.findobj(panels_of.Outline)), default=0)
+    lines: list[Any] = [o for a in drawn for o in a.findobj(panels_of.Outline)]
+    gap = max((line.gap for line in lines), default=0)
     note = GAPS_CLOSED.replace("00", str(gap - 1)) if gap else ""
     if over is None or not over.contours:
         label = f"{erf_label}, {note}" if note else erf_label
-        return panels_of.legend_handles(shown, scale, label)
+        colour = tuple(lines[0].get_edgecolor()[0]) if lines else style.ERF_COLOUR
+        return panels_of.legend_handles(shown, scale, label, colour)
     handles = [h for h in panels_of.legend_handles(shown, scale) if h.get_label() != "ERF"]
     handles += over.handles()
     return handles + ([Line2D([], [], linestyle="", label=note)] if note else [])
@@ -344,7 +349,7 @@ def _planes(
         image = draw_panel(axes, panel, scale, cmap)
         axes.set_title(panel.title, pad=4)
     bar = place(figure, LEFT + 3 * side + 2 * between + GAP, below, BAR, side)
-    colour_bar(figure, image, bar, scale, imp)
+    colour_bar(figure, image, bar, scale, wording.counted(imp))
     legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
     _frame(figure, imp, head, foot, title)
     return figure

@@ -30,6 +30,7 @@ from erfgraph.shape import Box
 VIEWS = ("auto", "field", "input")
 NO_PATH = "#ececec"
 LEGIBLE = 3.0  # points: pixels that are larger are outlined one by one
+NUMBER = 0.27  # inches from one number of three digits to the next
 GAPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # pixels, one after the other
 WIDTH, RIM = 1.1, 0.9  # points: of an outline, and of both its rims together
 RAGGED = 1.25  # how much longer than the way around its box a line may be
@@ -220,7 +221,7 @@ def draw_panel(
         A colour bar of it has its limits, and shows where the scale is cut.
     """
     colours = style.colour_map(cmap).with_extremes(bad=NO_PATH)
-    colours.colorbar_extend = "min" if scale.kind == "log" and scale.clipped else "neither"
+    colours.colorbar_extend = scale.extend
     norm = scale.norm()
     rows, columns = panel.values.shape
     top, left = panel.offset
@@ -240,15 +241,16 @@ def draw_panel(
     axes.set_ylim(y1 - 0.5, y0 - 0.5)
     if square:
         given.square(axes)
-    draw_outline(axes, panel.erf, panel.erf_offset, style.ERF_COLOUR, "ERF")
+    draw_outline(axes, panel.erf, panel.erf_offset, style.erf_colour(cmap), "ERF")
     if panel.trf:
         (y0, y1), (x0, x1) = panel.trf
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, label="TRF", **_TRF_LINE)
         axes.add_patch(box)
     axes.set_ylabel(panel.labels[0])
     axes.set_xlabel(panel.labels[1])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    few = max(2, min(5, int(given.width_of(axes) / NUMBER)))  # that stay apart below it
+    for axis, most in ((axes.xaxis, few), (axes.yaxis, 5)):
+        axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
     return image
 
 
@@ -345,13 +347,18 @@ _TRF_DASH: dict[str, Any] = {
 }
 
 
-def legend_handles(shown: Sequence[Panel], scale: Scale, erf_label: str = "ERF") -> list[Any]:
+def legend_handles(
+    shown: Sequence[Panel],
+    scale: Scale,
+    erf_label: str = "ERF",
+    erf_colour: Any = style.ERF_COLOUR,
+) -> list[Any]:
     """What a legend of such panels has to explain."""
     handles: list[Any] = []
     if any(p.trf for p in shown):
         handles.append(Line2D([], [], label="TRF (bounding box)", **_TRF_DASH))
     if any(p.erf.any() for p in shown):
-        handles.append(Line2D([], [], color=style.ERF_COLOUR, linewidth=1.4, label=erf_label))
+        handles.append(Line2D([], [], color=erf_colour, linewidth=1.4, label=erf_label))
     if scale.kind == "log" and any(p.blank for p in shown):
         handles.append(Patch(facecolor=NO_PATH, edgecolor="#999999", lw=0.5, label="no path"))
     return handles

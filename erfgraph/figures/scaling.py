@@ -30,17 +30,24 @@ class Scale:
     kind : {"linear", "log", "power"}
     floor : float
         Smallest relative importance that the logarithmic scale tells apart.
-    clipped : bool
-        Whether some importance lies below the floor.
+    below, above : bool
+        Whether some importance lies below what the scale tells apart, or above it.
     vmin, vmax : float
         Limits, in scaled values.
     """
 
     kind: str
     floor: float
-    clipped: bool
+    below: bool
+    above: bool
     vmin: float
     vmax: float
+
+    @property
+    def extend(self) -> str:
+        """At which ends a colour bar is pointed, in matplotlib's words."""
+        ends = {(True, True): "both", (True, False): "min", (False, True): "max"}
+        return ends.get((self.below, self.above), "neither")
 
     def apply(self, relative: np.ndarray, support: np.ndarray) -> np.ndarray:
         """Scaled values of the same shape; NaN where log has nothing to show."""
@@ -49,8 +56,9 @@ class Scale:
     def label(self, noun: str) -> str:
         """What the scaled values are."""
         label = _SCALES[self.kind].label.format(noun=noun)
-        if self.kind == "log" and self.clipped:
-            label += f", from {power_of_ten(np.log10(self.floor)).removeprefix('1.0×')}"
+        if self.kind == "log" and self.below:
+            lowest = max(float(np.log10(self.floor)), self.vmin)
+            label += f", from {power_of_ten(lowest).removeprefix('1.0×')}"
         return label
 
     def norm(self) -> Normalize:
@@ -109,17 +117,27 @@ def make_scale(
         raise unknown_name("scale", str(kind), _SCALES)
     if floor is not None and not 0 < floor < 1:
         raise InputError(f"floor: got {floor!r}, wanted a share between 0 and 1")
-    smallest = min((_smallest(imp) for imp in imps), default=1.0) if kind == "log" else 1.0
-    used = max(smallest, LOWEST_FLOOR) if floor is None else floor
+    log = kind == "log"
+    smallest = min((_smallest(imp, log) for imp in imps), default=1.0)
+    used = max(smallest, _lowest(vmin) if log else LOWEST_FLOOR) if floor is None else floor
     used = min(used, 0.1)  # equal importances everywhere: still a scale, one decade wide
-    low: Any = (np.log10(used) if kind == "log" else 0.0) if vmin is None else vmin
-    high: Any = (0.0 if kind == "log" else 1.0) if vmax is None else vmax
+    low: Any = (np.log10(used) if log else 0.0) if vmin is None else vmin
+    high: Any = (0.0 if log else 1.0) if vmax is None else vmax
     if not low < high:
         raise InputError(f"vmin, vmax: got {low!r} and {high!r}, wanted vmin < vmax")
-    return Scale(kind, used, smallest < used, float(low), float(high))
+    scaled = _SCALES[kind].apply(np.array([smallest, 1.0]), np.array([True, True]), 1e-300)
+    below = bool(scaled[0] < low) or (log and smallest < used)
+    return Scale(kind, used, below, bool(scaled[1] > high), float(low), float(high))
 
 
-def _smallest(imp: ImportanceMap) -> float:
+def _lowest(vmin: Any) -> float:
+    """The floor of a logarithmic scale: what `vmin` asks for, if it is less than usual."""
+    return LOWEST_FLOOR if vmin is None else min(LOWEST_FLOOR, float(10.0**vmin))
+
+
+def _smallest(imp: ImportanceMap, log: bool) -> float:
+    """The smallest importance over the largest; for a logarithm only units with a path count."""
+    if not log and not (imp.counts.shape == imp.shape and imp.counts.support.all()):
+        return 0.0
     relative = relative_window(imp)
-    positive = relative[imp.counts.support]
-    return float(positive.min(initial=1.0))
+    return float(relative[imp.counts.support].min(initial=1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
 
@@ -48,11 +51,19 @@ TRF_COLOUR = "#ffffff"
 ERF_COLOUR = "#ff3d1f"
 TRF_DASHES = (0, (4.0, 2.0))
 PROFILE_COLOUR = "#3b528b"  # from viridis
+TOO_NEAR = 0.16  # a colour's distance to the line's in RGB, each from 0 to 1
 DARK = "#222222"
 PALE = "#d4d4d4"
 DEFAULT_CMAP = "viridis"
 MOST_LINES = 3  # of one text: a network's notation may be long
 LINE = 0.165  # inches from one line of text to the next
+JOINT = "\N{NO-BREAK SPACE}"  # between words that stay on one line
+# numbers and what they count, positions, sizes
+_TOGETHER = re.compile(
+    r"\d %( of (the )?TRF)?|\d (px|units)|\d × (?=\d)"
+    r"|\((\w+, )+\w+\)( = \(.*?\))?|\bx = \d"
+)
+_PARTS = re.compile(rf"[^_./{JOINT}-]*[_./{JOINT}-]+|[^_./{JOINT}-]+")
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,13 @@ def colour_map(name: Any) -> Any:
     return matplotlib.colormaps[name]
 
 
+def erf_colour(cmap: Any) -> str:
+    """Colour of an effective field's outline: black where the map has reds of its own."""
+    shown = colour_map(cmap)(np.linspace(0, 1, 64))[:, :3]
+    apart = np.linalg.norm(shown - to_rgb(ERF_COLOUR), axis=1)
+    return ERF_COLOUR if float(apart.min()) > TOO_NEAR else "#000000"
+
+
 def size_of(figure: AnyFigure) -> tuple[float, float]:
     """Width and height in inches; a sub-figure has no figsize of its own."""
     dpi = figure.dpi
@@ -237,8 +255,20 @@ def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list
     # lines are not all as wide as the text is on average
     columns = max(12, int(0.94 * width * len(text) / text_width(text, size, bold=bold)))
     most = MOST_LINES if _page.get().width is None else 2 * MOST_LINES
-    lines = textwrap.wrap(text, columns, break_on_hyphens=False, max_lines=most, placeholder=" …")
-    return lines or [""]
+    kept = _TOGETHER.sub(lambda found: found.group().replace(" ", JOINT), text)
+    filled = _Filler(columns, break_on_hyphens=False, max_lines=most, placeholder=" …").wrap(kept)
+    return [line.replace(JOINT, " ").rstrip() for line in filled] or [""]
+
+
+class _Filler(textwrap.TextWrapper):
+    """Words that are longer than a line are broken where a name has a sign, if it has one."""
+
+    def _split(self, text: str) -> list[str]:
+        return [
+            part
+            for word in super()._split(text)
+            for part in (_PARTS.findall(word) if len(word) > self.width else [word])
+        ]
 
 
 def write_lines(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from erfgraph.erf import ERF
 from erfgraph.importance_map import ImportanceMap
@@ -41,6 +42,12 @@ def counted(imp: ImportanceMap) -> str:
 def percent(share: float) -> str:
     """A share as a percentage: three digits, without zeros at the end."""
     return f"{100 * share:.3g} %"
+
+
+def counted_by_all(imps: Sequence[ImportanceMap]) -> str:
+    """What maps on one scale count; ``importance`` where they differ."""
+    nouns = {counted(imp) for imp in imps}
+    return nouns.pop() if len(nouns) == 1 else "importance"
 
 
 def power_of_ten(exponent: float) -> str:

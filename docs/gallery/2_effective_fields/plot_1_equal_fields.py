@@ -1,8 +1,8 @@
 """
-One theoretical field, four effective fields
-============================================
+One theoretical field, six effective fields
+===========================================
 
-Four networks that see 19 × 19 pixels each, drawn on one scale. You learn that the theoretical
+Six networks that see 19 × 19 pixels each, drawn on one scale. You learn that the theoretical
 field alone says little about where a network looks, and get the numbers that tell them apart.
 """
 
@@ -10,10 +10,18 @@ import erfgraph as eg
 from erfgraph.figures import compare_figure
 
 # %%
-# Nine small kernels, three large ones, a single very large one, and dilated small ones. All are
-# written in one line of the notation.
+# Nine small kernels, the same with identities around them, three large kernels, a single very
+# large one, and small ones with dilation and with a stride. All are written in one line of the
+# notation.
 
-texts = ["conv3*9", "conv7*3", "conv19", "conv3 conv3d2 conv3d3*2"]
+texts = [
+    "conv3*9",
+    "res(conv3p1)*9",
+    "conv7*3",
+    "conv19",
+    "conv3 conv3d2 conv3d3*2",
+    "conv3s2 conv3*4",
+]
 nets = [eg.load(text, input_shape=(19, 19)) for text in texts]
 
 # %%
@@ -24,7 +32,8 @@ figure = compare_figure([eg.importance(net) for net in nets])
 
 # %%
 # The single layer weighs every pixel alike: it sees 19 × 19 pixels and uses them all. The more
-# layers share the work, the more of the paths run through the middle. Dilation spreads them again.
+# layers share the work, the more of the paths run through the middle. Identities add to that;
+# dilation and strides spread them again.
 
 eg.equal_fields(nets)
 

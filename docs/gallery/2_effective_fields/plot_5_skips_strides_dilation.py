@@ -2,7 +2,7 @@
 Skips shrink, dilation and strides enlarge
 ==========================================
 
-Four changes to one chain of ten layers, and what each does to its effective field. You learn to
+Five changes to one chain of ten layers, and what each does to its effective field. You learn to
 predict the direction of a change before training anything.
 """
 
@@ -12,22 +12,25 @@ import erfgraph as eg
 from erfgraph.figures import compare_figure
 
 # %%
-# Each network has ten layers of 3 × 3 taps and the same input.
+# Each network but the last has ten layers, and all have the same input.
 
 texts = {
     "plain": "conv3p1*10",
     "with skips": "res(conv3p1)*10",
     "dilated": "conv3p1*5 conv3p2d2*5",
     "strided": "conv3p1*5 conv3s2p1 conv3p1*4",
+    "5 × 5 taps": "conv5p2*10",
+    "20 layers": "conv3p1*20",
 }
 nets = {name: eg.load(text, input_shape=(61, 61)) for name, text in texts.items()}
 maps = {name: eg.importance(net) for name, net in nets.items()}
 figure = compare_figure(list(maps.values()), view="input")
 
 # %%
-# Dilated and strided layers take longer steps, so both fields grow. Skip connections leave the
-# theoretical field as it is and shrink the effective one: a block with a skip takes a step or
-# stays where it is.
+# Dilated and strided layers take longer steps, so both fields grow. Larger kernels and twice as
+# many layers make the same theoretical field here, but not the same effective one: depth is the
+# slow way. Skip connections leave the theoretical field as it is and shrink the effective one: a
+# block with a skip takes a step or stays where it is.
 
 print("            theoretical  effective  variance")
 for name, importance in maps.items():

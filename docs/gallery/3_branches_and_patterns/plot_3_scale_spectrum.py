@@ -3,7 +3,8 @@ The field sizes that a network couples
 ======================================
 
 A merge joins branches with fields of different sizes. You see which sizes there are in a pyramid
-of dilated branches and in a residual network, and how many paths stand behind each.
+of dilated branches and in a residual network, and how many paths stand behind each. A *sub-path*
+is a way through the feature maps that takes one branch at every merge.
 """
 
 import erfgraph as eg
@@ -30,8 +31,8 @@ stem = eg.load("res(conv3p1)*2 " + aspp, input_shape=(65, 65))
 print("sizes:", *(size[0] or "whole map" for size in eg.spectrum(stem).sizes))
 
 # %%
-# A residual network couples more sizes than any head, as each of its blocks can be skipped. They
-# are counted exactly, although the sub-paths are too many to be listed.
+# A residual network couples more sizes than such a head, as each of its blocks can be skipped.
+# They are counted exactly, although the sub-paths are too many to be listed.
 
 names = ["resnet18", "resnet50", "resnet101"]
 spectra = [eg.spectrum(eg.load(name)) for name in names]

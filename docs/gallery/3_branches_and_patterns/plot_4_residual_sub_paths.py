@@ -2,9 +2,9 @@
 The many networks inside a residual network
 ===========================================
 
-A residual network of n blocks is a sum over two to the n sub-paths of different depths (Veit et
-al. 2016). You count how many pass how many blocks, and see that paths through positions tell
-another story than sub-paths.
+A residual network of n blocks is a sum over two to the n *sub-paths*, ways that take or skip each
+block (Veit et al. 2016). You count how many pass how many blocks, and see that paths through
+positions tell another story than sub-paths.
 """
 
 import math

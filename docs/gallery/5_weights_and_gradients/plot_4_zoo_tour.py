@@ -59,8 +59,8 @@ axes.set(xlim=(120, 4500), ylim=(80, 1300))
 axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %%
-# A field that is four times as large is not four times as much in use. In a dense network most
-# paths are short, as every layer reads all before it.
+# A field that is three times as large is not three times as much in use. In a dense network, where
+# every layer reads all before it, the short ways weigh most, and the least of the field is used.
 
 for name in ("resnet50", "resnet152", "densenet121"):
     _, field, side = found[name]

@@ -2,9 +2,10 @@
 A PyTorch module of your own
 ============================
 
-A module is read by running it once on a made-up input. Functions between the layers, branches and
-merges are found as they are; weights do not matter. You learn to import a module, to ask about any
-of its submodules by name, and what happens to an operation that nobody knows. Needs PyTorch.
+A module is read by following its own ``forward``, on an input that has a shape and no numbers.
+Functions between the layers, branches and merges are found as they are; weights do not matter. You
+learn to import a module, to ask about any of its submodules by name, and what happens to an
+operation that nobody knows. Needs PyTorch.
 """
 
 import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,13 +21,22 @@ def check_target(path: Any, suffixes: tuple[str, ...]) -> Path:
         If the suffix is another, the folder does not exist or cannot be written.
     """
     target = Path(path)
+    if not str(path):
+        raise FileError("'': no path of a file")
     if target.suffix.lower() not in suffixes:
         raise FileError(f"{target}: got suffix {target.suffix!r}, wanted {' or '.join(suffixes)}")
     folder = target.parent
-    if not folder.is_dir():
+    try:
+        within, there = folder.is_dir(), target.exists()
+    except (OSError, ValueError) as error:  # too long, or with a null in it
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{str(target)!r}: no path of a file: {reason}") from None
+    if not within:
         raise FileError(f"{target}: the folder {str(folder)!r} does not exist")
     if target.is_dir():
         raise FileError(f"{target}: is a folder")
+    if there and not os.access(target, os.W_OK):
+        raise FileError(f"{target}: is there and cannot be written")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{target}: the folder {str(folder)!r} cannot be written")
     return target
@@ -41,26 +50,60 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     FileError
         If the system refuses.
     """
-    import tempfile  # brings random and hashlib along
+    write_together({path: write})
 
+
+def write_together(files: Mapping[Path, Callable[[IO[bytes]], Any]]) -> None:
+    """Write files that belong together, each by a function: all of them, or none.
+
+    Raises
+    ------
+    FileError
+        If the system refuses.
+    """
+    parts: dict[Path, Path] = {}
+    path = Path()  # the one that an error is about
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from None
-    except ValueError as error:  # a null or half a character in the path
-        raise FileError(f"{str(path)!r}: no path of a file: {error}") from None
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)  # mkstemp makes private files; a result should be ordinary
-        part.replace(path)
+        for path, write in files.items():
+            target, handle, part = _part_of(path)
+            parts[target] = part
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            part.chmod(_mode_of(target))
+        for path, part in parts.items():
+            part.replace(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> tuple[Path, int, Path]:
+    """The file itself where the path is a link, and an open new file beside it with its name."""
+    import tempfile  # brings random and hashlib along
+
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise FileError(f"{path}: is a folder")
+        # the start of its name: with more the part's could be too long
+        prefix = f".{target.name[:40]}."
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=".part")
+    except FileError:
+        raise
+    except ValueError as error:  # a null or half a character in the path
+        raise FileError(f"{str(path)!r}: no path of a file: {error}") from None
+    return target, handle, Path(name)
+
+
+def _mode_of(path: Path) -> int:
+    """What may be done with a file: as before, or as is usual for a new one."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def read_text(path: Any) -> str:

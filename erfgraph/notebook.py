@@ -30,10 +30,12 @@ def html(noun: Any) -> str:
 def png(noun: Any) -> bytes:
     """The picture of a noun that has one."""
     from erfgraph.figures import screen
+    from erfgraph.figures.settings import own_settings
 
     alone = isinstance(noun, eg.ERF)
-    drawn = screen.erf_picture(noun) if alone else screen.map_picture(noun, _own_erf(noun))
-    return screen.png_of(drawn)
+    with own_settings():
+        drawn = screen.erf_picture(noun) if alone else screen.map_picture(noun, _own_erf(noun))
+        return screen.png_of(drawn)
 
 
 def _form_of(noun: Any) -> Callable[[Any], str]:

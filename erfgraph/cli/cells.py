@@ -65,7 +65,7 @@ def cells_command(
     seen of the image does not.
     """
     _check(form, measure, rule, threshold)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     if image and path is None:
         raise InputError("--image: goes with a figure, -o")
@@ -172,7 +172,7 @@ def match_command(
     _check(form, measure, rule, threshold)
     o.check_name("size", size, SIZES)
     o.check_name("resize", resize, RESIZES)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     low_high = _numbers("--fit", fit)
     if len(low_high) != 2:

@@ -52,7 +52,7 @@ def centres_command(
     from erfgraph.centre_grid import centre_grids
 
     o.check_form(form)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     if image and path is None:
         raise InputError("--image: goes with a figure, -o")

@@ -129,9 +129,9 @@ def compare_command(
     from erfgraph.gradient.statistics import STATISTICS
 
     _check_names(measure, against, scale, scalar, passthrough or ())
-    figure_path = check_target(output, o.FIGURES) if output else None
+    figure_path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, figure_path)
-    data_path = check_target(save, (".npz", ".json")) if save else None
+    data_path = check_target(save, (".npz", ".json")) if save is not None else None
     asked = _question(net, shape, channels, head, layer, unit, init, batchnorm, scalar)
     options: dict[str, Any] = {"samples": samples, "until": until, "images": images}
     options["passthrough"] = tuple(passthrough or ())

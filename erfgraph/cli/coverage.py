@@ -53,7 +53,7 @@ def coverage_command(
     o.check_rule(rule, threshold)
     check_share("--cover", cover)
     check_share("--cover-effective", cover_effective)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     found = []
     for source in nets:

@@ -48,7 +48,7 @@ def diagram_command(
     """
     from erfgraph.diagram import diagram
 
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     made = o.network(net, shape, channels, head)
     if path:

@@ -49,7 +49,7 @@ def equal_command(
     o.check_form(form)
     o.check_measure(measure)
     o.check_rule(rule, threshold)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     if len(nets) < 2:
         raise InputError(f"NET: got {len(nets)} network, wanted two or more to compare")

@@ -61,7 +61,7 @@ def graph_command(
     o.check_name("edge width", edge_width, EDGE_WIDTHS)
     if max_edges is not None and max_edges < 0:
         raise InputError(f"--max-edges: got {max_edges}, wanted 0 or more")
-    path = check_target(output, o.FIGURES + EXPORTS) if output else None
+    path = check_target(output, o.FIGURES + EXPORTS) if output is not None else None
     drawing = path if path and path.suffix.lower() in o.FIGURES else None
     o.check_paper(paper, columns, drawing)
     if source and (path is None or path.suffix.lower() not in EXPORTS):

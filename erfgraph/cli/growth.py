@@ -57,7 +57,7 @@ def growth_command(
     o.check_measure(measure)
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     if form != "text" and law:
         raise InputError("--law: goes with --json, -o or the text table, not with --format")
@@ -80,6 +80,8 @@ def growth_command(
                 weights=weights,
             )
         found.append(one)
+    if path and scale == "log" and not any(one.rows[-1].depth for one in found):
+        raise InputError("--scale log: wants a layer of depth 1 or more")
     laws = [one.law(first) for one in found] if law else []
     if path:
         from erfgraph import figures

@@ -81,9 +81,9 @@ def map_command(
     o.check_measure(measure)
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
-    figure_path = check_target(output, o.FIGURES) if output else None
+    figure_path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, figure_path)
-    data_path = check_target(save, (".npz", ".json")) if save else None
+    data_path = check_target(save, (".npz", ".json")) if save is not None else None
     if data_path and len(nets) > 1:
         raise InputError(f"--save: takes one network, got {len(nets)}")
     look = _look(figure_path, len(nets), scale, thresholds, marginals, image, colours)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Collection
 from typing import Annotated, Any
 
@@ -211,4 +213,8 @@ def write_figure(figure: Any, path: Any) -> None:
     from erfgraph.cli import command_line
     from erfgraph.figures import save_figure
 
-    save_figure(figure, path, {"command": command_line()})
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        save_figure(figure, path, {"command": command_line()})
+    for said in dict.fromkeys(str(one.message) for one in seen):
+        print(f"erfgraph: warning: {' '.join(said.split())}", file=sys.stderr)

@@ -61,7 +61,7 @@ def radial_command(
     o.check_measure(measure)
     o.check_name("scale", scale, SCALES)
     o.check_rule(rule, threshold)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     where = o.position_of(unit)
     found = []

@@ -63,7 +63,7 @@ def scales_command(
     o.check_name("--by", by, BY)
     o.check_name("--figure", drawn, DRAWN)
     o.check_form(form)
-    path = check_target(output, o.FIGURES) if output else None
+    path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, path)
     at = o.position_of(unit)
     kind = cast("By", by)

@@ -66,7 +66,7 @@ def verify_command(
     if listed:
         _print_claims(only, form, as_json)
         return
-    path = check_target(output, tuple(SUFFIXES)) if output else None
+    path = check_target(output, tuple(SUFFIXES)) if output is not None else None
     sources = nets or []
     if not sources and (shape, channels, head) != (None, None, False):
         raise InputError("--input, --channels, --head: got one without a NET that it is for")

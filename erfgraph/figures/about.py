@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from erfgraph.erf import ERF, check_threshold
 from erfgraph.featuremap import FeatureMap, unit_of
+from erfgraph.figures.settings import own_settings
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import Network
 
 FACTS = ("network", "layer", "unit", "measure", "threshold")
 _KEPT = "_erfgraph_about"  # the attribute of a figure, so that it is copied with it
+TICK = r"$\mathdefault{"  # what matplotlib writes at a logarithmic axis
 _PLAIN = (str, int, float, bool, type(None))  # what is written in full
 
 P = ParamSpec("P")
@@ -27,17 +30,27 @@ def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(make)
     def made(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        figure = make(*args, **kwargs)
+        with own_settings():
+            figure = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         texts = [
             f"{name}={value!r}" if _plain(value) else name
             for name, value in bound.arguments.items()
         ]
         bound.apply_defaults()
+        if bound.arguments.get("ax") is None and bound.arguments.get("figure") is None:
+            _take_names_as_they_are(figure)
         note(figure, bound.arguments, f"{make.__name__}({', '.join(texts)})")
         return figure
 
     return made
+
+
+def _take_names_as_they_are(figure: Figure) -> None:
+    """No formulas in a figure of ours but those of ticks: a name may hold two dollars."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text() and TICK not in text.get_text():
+            text.set_parse_math(False)
 
 
 def _plain(value: Any) -> bool:

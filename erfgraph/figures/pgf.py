@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 from matplotlib.backends.backend_mixed import MixedModeRenderer
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-from erfgraph.files import write_whole
+from erfgraph.files import write_together
 
 _HOW = (
     r"In the preamble \usepackage{pgf}, in the document \input this file.",
@@ -182,10 +182,10 @@ def write_pgf(figure: Figure, target: Path, entries: Mapping[str, str], dpi: flo
             file.write("\\end{pgfpicture}%\n\\makeatother%\n\\endgroup%\n")
     finally:
         figure.set_dpi(before)
-    for name, data in inner.pictures.items():
-        _write(target.with_name(name), data)
-    _write(target, file.getvalue().encode("utf-8"))
+    pictures = {target.with_name(name): data for name, data in inner.pictures.items()}
+    data = file.getvalue().encode("utf-8")
+    write_together({path: _writer(text) for path, text in {**pictures, target: data}.items()})
 
 
-def _write(target: Path, data: bytes) -> None:
-    write_whole(target, lambda out: out.write(data))
+def _writer(data: bytes) -> Callable[[IO[bytes]], Any]:
+    return lambda out: out.write(data)

@@ -10,6 +10,7 @@ from erfgraph.errors import InputError
 from erfgraph.pictures import opened
 
 LARGEST_PHOTO = 1600  # pixels of the longer side that are kept
+TOPS = (1, 255, 65535)  # white, in images of more than eight bits
 
 
 def read_photo(path: Any) -> np.ndarray:
@@ -23,9 +24,23 @@ def read_photo(path: Any) -> np.ndarray:
     from PIL import ImageOps
 
     with opened(path) as image:
-        photo = ImageOps.exif_transpose(image).convert("RGB")
+        photo = _as_rgb(ImageOps.exif_transpose(image))
     photo.thumbnail((LARGEST_PHOTO, LARGEST_PHOTO))
     return np.asarray(photo)
+
+
+def _as_rgb(image: Any) -> Any:
+    """An image of any kind in eight bits a colour: deep ones scaled, transparent ones on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":  # PIL would cut them at 255
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        top = next((top for top in TOPS if values.max() <= top), values.max())
+        return Image.fromarray(np.uint8(np.clip(values / top, 0, 1) * 255)).convert("RGB")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def check_photo(image: Any) -> np.ndarray:

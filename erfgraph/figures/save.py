@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from matplotlib.figure import Figure
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.figures.about import FACTS, about
 from erfgraph.figures.pgf import write_pgf
+from erfgraph.figures.settings import own_settings
 from erfgraph.figures.style import paper_style
 from erfgraph.files import check_target, write_whole
 from erfgraph.version import __version__
@@ -20,6 +23,8 @@ DPI = 300.0  # of a PNG file, and of what is an image in the others
 _MADE_BY = f"erfgraph {__version__}"
 _KEYWORDS = ("effective receptive field", "receptive field", "path counting")
 STANDARD = ("title", "author", "subject", "keywords")
+DRAWN = (".png", ".pdf")  # in the others whoever shows them chooses the letters
+_NO_GLYPH = re.compile(r"Glyph (\d+) .*missing from")
 OWN = (*FACTS, "command")
 
 
@@ -50,6 +55,11 @@ def save_figure(figure: Figure, path: Any, metadata: Mapping[str, Any] | None = 
     NameLookupError
         If the metadata have another entry.
 
+    Warns
+    -----
+    UserWarning
+        Once, if a PNG or PDF file needs signs that the font of the figures has not.
+
     Examples
     --------
     >>> import tempfile, pathlib, erfgraph as eg
@@ -64,8 +74,29 @@ def save_figure(figure: Figure, path: Any, metadata: Mapping[str, Any] | None = 
         raise InputError(f"figure: got {figure!r}, wanted a matplotlib Figure")
     target = check_target(path, SUFFIXES)
     entries = texts_of(figure, metadata or {})
-    with paper_style():
+    with own_settings(), paper_style(), _missing_signs() as missing:
         _WRITERS[target.suffix.lower()](figure, target, entries)
+    if missing and target.suffix.lower() in DRAWN:
+        warnings.warn(
+            f"{target}: the figures' font has no {' '.join(missing)}: drawn as boxes; files of "
+            "type .svg and .pgf hold them as text",
+            stacklevel=2,
+        )
+
+
+@contextlib.contextmanager
+def _missing_signs() -> Iterator[list[str]]:
+    """The signs that the font has not, once each; matplotlib says it each time it meets one."""
+    missing: list[str] = []
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        yield missing
+    for one in seen:
+        found = _NO_GLYPH.match(str(one.message))
+        if found is None:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif chr(int(found[1])) not in missing:
+            missing.append(chr(int(found[1])))
 
 
 def texts_of(figure: Figure, given: Mapping[str, Any]) -> dict[str, str]:

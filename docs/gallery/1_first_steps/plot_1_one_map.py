@@ -35,8 +35,10 @@ print("most important", importance.peak.position)
 # of it.
 
 erf = importance.erf()
-print(f"theoretical field: {importance.trf.area / importance.values.size:.1%} of the image")
-print(f"effective field:   {erf.share_of_input:.1%} of the image, as a square {erf.size:.0f} wide")
+in_theory = importance.trf.area / importance.values.size
+print(f"theoretical field: {in_theory:.1%} of the image")
+print(f"effective field:   {erf.share_of_input:.1%} of the image,", end=" ")
+print(f"as a square {erf.size:.0f} wide")
 
 # %%
 # The picture. Bright pixels have many paths. The red line bounds the effective field, the dashed

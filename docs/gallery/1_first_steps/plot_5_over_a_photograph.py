@@ -44,4 +44,5 @@ figure = importance_figure(
     importance, erf, image=portrait, view="input", thresholds=[0.5, 0.8, 0.95]
 )
 for share in (0.5, 0.8, 0.95):
-    print(f"{share:.0%} of the paths start in {importance.erf(share, rule='mass').area} pixels")
+    pixels = importance.erf(share, rule="mass").area
+    print(f"{share:.0%} of the paths start in {pixels} pixels")

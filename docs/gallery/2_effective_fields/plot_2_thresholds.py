@@ -19,7 +19,9 @@ importance = eg.importance(net)
 # The default is 4.55 % of the largest importance, after Luo et al. (2016): within two standard
 # deviations lie 95.45 % of a Gaussian. Here are contours at this and other shares of the peak.
 
-figure = importance_figure(importance, thresholds=[0.0455, 0.1, 0.25, 0.5, 0.75], view="input")
+figure = importance_figure(
+    importance, thresholds=[0.0455, 0.1, 0.25, 0.5, 0.75], view="input"
+)
 
 # %%
 # The rules answer different questions:
@@ -50,5 +52,7 @@ for ax, rule in zip(figure.subplots(1, 3), ("peak", "mass", "square"), strict=Tr
 
 print("threshold   peak   mass  square   (side of the field)")
 for threshold in (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99):
-    sides = [importance.erf(threshold, rule=rule).size for rule in ("peak", "mass", "square")]
+    sides = [
+        importance.erf(threshold, rule=rule).size for rule in ("peak", "mass", "square")
+    ]
     print(f"{threshold:9.0%}", *(f"{side:6.1f}" for side in sides))

@@ -40,7 +40,8 @@ for text, one in zip(texts, found, strict=True):
 
 print("depth  theoretical  effective  effective / theoretical")
 for row in found[0].rows[5::15]:
-    print(f"{row.depth:5}  {row.side:11.0f}  {row.erf_side:9.1f}  {row.erf_side / row.side:10.0%}")
+    share = row.erf_side / row.side
+    print(f"{row.depth:5}  {row.side:11.0f}  {row.erf_side:9.1f}  {share:10.0%}")
 
 # %%
 # Strides change the picture: behind a stride every step is longer, and both curves turn up.

@@ -48,7 +48,9 @@ for name, importance in maps.items():
 measures = {"paths": "o-", "variance": "s--"}
 figure = Figure(figsize=(5, 3), layout="constrained")
 axes = figure.add_subplot(
-    xlabel="layers with a skip, of ten", ylabel="standard deviation (pixels)", ylim=(0, 3)
+    xlabel="layers with a skip, of ten",
+    ylabel="standard deviation (pixels)",
+    ylim=(0, 3),
 )
 for measure, style in measures.items():
     spread = []

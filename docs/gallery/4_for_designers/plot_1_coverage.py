@@ -32,7 +32,8 @@ for name, one in zip(names, found, strict=True):
 print("covered up to a disc from")
 for name in ("vgg16", "vgg19", "resnet18", "resnet34", "resnet50"):
     one = eg.coverage(eg.load(name, input_shape=(224, 224)), cover_effective=0.785)
-    print(f"  {name:9} {one.effective_from}, reaching {one.rows[-1].effective:.0%} at the end")
+    last = one.rows[-1].effective
+    print(f"  {name:9} {one.effective_from}, reaching {last:.0%} at the end")
 
 # %%
 # Size of the image and depth belong together. The same network on larger images, as is common in

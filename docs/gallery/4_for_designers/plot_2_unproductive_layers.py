@@ -24,7 +24,8 @@ figure = coverage_figure(found)
 # small fields alive.
 
 for name, one in zip(names, found, strict=True):
-    print(f"{name}: {len(one.unproductive)} unproductive, {len(one.critical)} critical layers")
+    unproductive, critical = len(one.unproductive), len(one.critical)
+    print(f"{name}: {unproductive} unproductive, {critical} critical layers")
     print("   unproductive:", *one.unproductive)
 
 # %%
@@ -32,9 +33,18 @@ for name, one in zip(names, found, strict=True):
 # is critical, and beyond the third no unit sees the whole image.
 
 print("              productive  uncritical  covered")
-for name in ("vgg11", "vgg16", "vgg19", "resnet18", "resnet50", "mobilenet_v2", "densenet121"):
+for name in (
+    "vgg11",
+    "vgg16",
+    "vgg19",
+    "resnet18",
+    "resnet50",
+    "mobilenet_v2",
+    "densenet121",
+):
     sizes = eg.input_range(eg.load(name))
-    print(f"{name:13}{sizes.productive[0]:11}  {sizes.uncritical[0]:10}  {sizes.covered[0]:7}")
+    row = (sizes.productive[0], sizes.uncritical[0], sizes.covered[0])
+    print("{:13}{:11}  {:10}  {:7}".format(name, *row))
 
 # %%
 # What helps, if images are small? Remove early strides or late layers. Without the strides of its
@@ -45,4 +55,5 @@ body = "res(conv3p1*2)*2 conv3s2p1 res(conv3p1*2)*2"
 for text in (f"{stem} {body}", f"conv3p1 {body}"):
     net = eg.load(text, input_shape=(32, 32))
     found = eg.coverage(net)
-    print(f"{text}\n   critical layers: {len(found.critical)}, field {found.rows[-1].size}")
+    last = found.rows[-1]
+    print(f"{text}\n   critical layers: {len(found.critical)}, field {last.size}")

@@ -17,7 +17,8 @@ from erfgraph.figures import centre_figure
 # The grids of three layers of ResNet-18 over a photograph. The outlined square is an object of 20
 # pixels.
 
-portrait = image.imread(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))[:512]
+photo = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+portrait = image.imread(photo)[:512]
 net = eg.load("resnet18", input_shape=(224, 224))
 layers = ["layer2", "layer3", "layer4"]
 figure = centre_figure(net, layers, portrait, object_size=(20, 20))
@@ -34,7 +35,9 @@ eg.centres(net, "layer4")
 
 sides = range(1, 41)
 figure = Figure(figsize=(5, 3), layout="constrained")
-axes = figure.add_subplot(xlabel="side of the object (pixels)", ylabel="chance of a centre inside")
+axes = figure.add_subplot(
+    xlabel="side of the object (pixels)", ylabel="chance of a centre inside"
+)
 for layer in layers:
     found = eg.centres(net, layer)
     axes.plot(sides, [found.hit_chance(side) for side in sides], label=layer)
@@ -47,6 +50,5 @@ axes.legend(frameon=False)
 
 for layer in layers:
     found = eg.centres(net, layer)
-    print(
-        f"{layer}: square {found.hit_chance((16, 16)):.2f}, pole {found.hit_chance((60, 4)):.2f}"
-    )
+    square, pole = found.hit_chance((16, 16)), found.hit_chance((60, 4))
+    print(f"{layer}: square {square:.2f}, pole {pole:.2f}")

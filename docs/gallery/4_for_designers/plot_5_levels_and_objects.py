@@ -59,4 +59,5 @@ eg.match_objects(net, objects, ["layer2", "layer3", "layer4"])
 
 more = eg.match_objects(net, objects, ["layer1", "layer2", "layer3", "layer4"])
 for before, after in zip(match.classes, more.classes, strict=True):
-    print(f"{before.name:8} {before.uncovered:.0%} uncovered, with layer1 {after.uncovered:.0%}")
+    print(f"{before.name:8} {before.uncovered:.0%} uncovered,", end=" ")
+    print(f"with layer1 {after.uncovered:.0%}")

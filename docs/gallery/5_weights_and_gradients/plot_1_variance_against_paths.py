@@ -57,7 +57,9 @@ for name, importance in variants.items():
 
 figure = Figure(figsize=(5, 3.2), layout="constrained")
 axes = figure.add_subplot(
-    xlabel="distance from the centre (pixels)", ylabel="mean importance / largest", yscale="log"
+    xlabel="distance from the centre (pixels)",
+    ylabel="mean importance / largest",
+    yscale="log",
 )
 for name, importance in {"paths": maps[0], **variants}.items():
     profile = eg.radial(importance)

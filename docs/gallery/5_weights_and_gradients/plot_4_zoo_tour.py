@@ -64,4 +64,6 @@ axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5
 
 for name in ("resnet50", "resnet152", "densenet121"):
     _, field, side = found[name]
-    print(f"{name:12} field {field:5}, effective {side:4.0f}, which is {side / field:.0%}")
+    print(
+        f"{name:12} field {field:5}, effective {side:4.0f}, which is {side / field:.0%}"
+    )

@@ -37,7 +37,9 @@ print(f"{figure.get_figwidth():.2f} inches wide")
 
 with paper_style("neurips"):
     figure = Figure(layout="constrained")
-    axes = figure.add_subplot(xlabel="distance (pixels)", ylabel="mean importance / largest")
+    axes = figure.add_subplot(
+        xlabel="distance (pixels)", ylabel="mean importance / largest"
+    )
     for importance in maps:
         profile = eg.radial(importance)
         axes.plot(profile.radius, profile.relative, label=importance.layer)

@@ -10,7 +10,12 @@ into one figure made with ``plt.subplots``.
 import matplotlib.pyplot as plt
 
 import erfgraph as eg
-from erfgraph.figures import graph_figure, growth_figure, importance_figure, radial_figure
+from erfgraph.figures import (
+    graph_figure,
+    growth_figure,
+    importance_figure,
+    radial_figure,
+)
 
 # %%
 # ``ax=`` takes the axes. The functions then draw the panel alone: width, title, letters and colour

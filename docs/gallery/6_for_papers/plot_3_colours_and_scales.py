@@ -23,7 +23,9 @@ figure = compare_figure(maps, cmap="magma", view="input")
 # Limits are given in what is drawn. On a logarithmic scale from 1 to a thousandth, everything
 # rarer is dark:
 
-figure = compare_figure(maps, scale="log", vmin=-3, vmax=0, cmap="cividis", view="input")
+figure = compare_figure(
+    maps, scale="log", vmin=-3, vmax=0, cmap="cividis", view="input"
+)
 
 # %%
 # Each map above is relative to its own largest importance. To compare how the *mass* of maps is

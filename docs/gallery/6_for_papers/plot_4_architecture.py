@@ -27,4 +27,6 @@ figure = architecture_figure(net, fold=False, title="A stem and three blocks")
 
 aspp = "conv3p1 cat(conv1 | conv3p6d6 | conv3p12d12 | conv3p18d18) conv1"
 with paper_style("neurips"):
-    figure = architecture_figure(eg.load(aspp, input_shape=(65, 65)), title="Dilated branches")
+    figure = architecture_figure(
+        eg.load(aspp, input_shape=(65, 65)), title="Dilated branches"
+    )

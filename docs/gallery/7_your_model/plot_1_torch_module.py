@@ -58,7 +58,8 @@ figure = importance_figure(eg.importance(net), scale="log")
 
 for layer in ("down1", "down2", "bottom", "join2", "join1"):
     importance = eg.importance(net, layer=layer)
-    print(f"{layer:7} field {importance.trf.size}, effective side {importance.erf().size:.1f}")
+    side = importance.erf().size
+    print(f"{layer:7} field {importance.trf.size}, effective side {side:.1f}")
 
 # %%
 # An operation that erfgraph does not know is an error with its name, never passed over in silence.

@@ -53,5 +53,8 @@ eg.branches(net, "block")
 # As expected squared gradients: the two convolutions widen the field, and the identity beside them
 # keeps the stem's in the middle of it.
 
-maps = [eg.importance(net, layer=name, measure="variance") for name in ("stem", "d", "block")]
+maps = [
+    eg.importance(net, layer=name, measure="variance")
+    for name in ("stem", "d", "block")
+]
 figure = compare_figure(maps)

@@ -28,7 +28,9 @@ x = net.conv(stem, 3, padding=1)
 x = net.conv(x, 3, padding=1)
 x = net.add(x, stem)
 x = net.max_pool(x, 2)
-print("equal importance:", (eg.importance(net).values == eg.importance(line).values).all())
+print(
+    "equal importance:", (eg.importance(net).values == eg.importance(line).values).all()
+)
 
 # %%
 # A network can be kept in a file and read again. TOML, JSON and YAML hold the same words as the

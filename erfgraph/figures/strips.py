@@ -115,9 +115,9 @@ def page_of(found: Diagram, laid: Rows, drawn: Sequence[Drawn], starts: Sequence
         fields[box] = strips.x[box], at[box][1] - (own.high + own.below) / 2
     lines = []
     tracks = _tracks(strips, levels, height)
-    for way, port in zip(laid.routes, ports, strict=True):
-        start = strips.x[way[0]], at[way[0]][1] - drawn[way[0]].high / 2
-        end = at[way[-1]][1] + drawn[way[-1]].high / 2
+    for wire, way, port in zip(found.wires, laid.routes, ports, strict=True):
+        start = strips.x[wire.source], at[wire.source][1] - drawn[wire.source].high / 2
+        end = at[wire.target][1] + drawn[wire.target].high / 2
         ways = [
             bent([start, *_between(way, x, strips, levels, row_of, tracks), (x, end)])
             for x in port

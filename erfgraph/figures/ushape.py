@@ -138,7 +138,8 @@ def _aligned(
         rows = range(a + 1, b + 1) if down < up else range(c + 1, d + 1)
         for row in rows:
             enter[row] += abs(down - up) / len(rows)
-    tops, under = [0.0], []
+    tops: list[float] = [0.0]
+    under: list[float] = []
     for row in range(len(halves.rows)):
         if row:
             tops.append(0.0 if row == turn.row else under[-1] + enter[row])

@@ -7,9 +7,25 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from test_figure_files import every_kind
+from test_figures import collisions
 
 import erfgraph as eg
-from erfgraph.figures import cells_figure, compare_figure, importance_figure, paper_style, style
+from erfgraph.figures import (
+    agreement_figure,
+    cells_figure,
+    centre_figure,
+    compare_figure,
+    coverage_figure,
+    growth_figure,
+    importance_figure,
+    match_figure,
+    paper_style,
+    radial_figure,
+    style,
+)
 from erfgraph.figures.panel import Outline
 
 
@@ -45,8 +61,6 @@ def test_a_bar_of_several_measures_names_none(page):
 
 
 def test_images_of_several_measures_in_given_axes_name_none():
-    from matplotlib.figure import Figure
-
     axes = Figure().subplots(1, 2)
     compare_figure([chain(), chain("edges")], ax=axes)
     assert {a.images[0].get_label() for a in axes} == {"importance / largest"}
@@ -208,3 +222,161 @@ def test_equal_sides_are_said_once():
     assert "ERF side 3.0 px" in foot("conv3s4", (16, 16))
     assert "ERF sides " in foot("conv5s4p2 conv3p1", (12, 12))
     assert " to " in foot("conv5s4p2 conv3p1", (12, 12))
+
+
+# --- large letters --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_figures_for_aaai_have_nine_points_and_room_for_them(columns):
+    with paper_style("aaai", columns):
+        made = every_kind()
+    del made["architecture"]  # its texts are fitted into boxes
+    for name, figure in made.items():
+        texts = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
+        assert min(t.get_size() for t in texts) >= 9 - 1e-9, name
+        assert collisions(figure) == [], name
+
+
+def test_large_letters_make_room_and_others_none():
+    with paper_style("aaai"):
+        assert style.grown(0.7) == pytest.approx(0.9)
+        assert style.small(5) == pytest.approx(9)
+    for page in (None, "cvpr", "nature"):
+        with paper_style(page):
+            assert style.grown(0.7) == 0.7
+            assert style.small(5) == 5 * style.letters()
+
+
+# --- one column -----------------------------------------------------------------------------
+
+
+def volume(measure: str = "paths") -> eg.ImportanceMap:
+    return eg.importance(eg.load("conv3p1*4", input_shape=(24, 20, 16)), measure=measure)
+
+
+@pytest.mark.parametrize("page", ["cvpr", "nature", "aaai", "acl"])
+def test_planes_of_three_axes_fold_into_a_column(page):
+    with paper_style(page):
+        figure = importance_figure(volume(), scale="log")
+        planes = [a for a in figure.axes if a.images]
+        boxes = [a.get_position() for a in planes]
+        assert collisions(figure) == []
+    assert [a.get_title() for a in planes] == ["z = 12", "y = 10", "x = 8"]
+    assert boxes[0].y0 == pytest.approx(boxes[1].y0, abs=0.1)
+    assert boxes[2].y1 < boxes[0].y0
+    widths = {
+        round(72 * b.width * figure.get_figwidth() / np.ptp(a.get_xlim()), 6)
+        for a, b in zip(planes, boxes, strict=True)
+    }
+    assert len(widths) == 1  # a unit is as long in all planes
+    with paper_style(page, 2):
+        level = [a.get_position().y0 for a in importance_figure(volume()).axes if a.images]
+    assert max(level) - min(level) < 0.1  # beside each other
+
+
+@pytest.mark.parametrize("page", ["cvpr", "nature", "aaai"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_agreement_fits_a_column(page, axes):
+    made = {
+        1: lambda measure: eg.importance(eg.load("conv7*3"), measure=measure),
+        2: chain,
+        3: volume,
+    }[axes]
+    found = eg.compare(made("paths"), made("edges"), bootstrap=0)
+    with paper_style(page):
+        figure = agreement_figure(found)
+        assert collisions(figure) == []
+    curves = [a for a in figure.axes if a.lines and not a.images]
+    assert len(curves) == axes + 2
+    assert len([a for a in figure.axes if a.images]) == (2 if axes > 1 else 0)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:2] == ["a: paths", "b: edges"]
+    wide = agreement_figure(found)
+    for one, other in zip(curves, [a for a in wide.axes if a.lines and not a.images], strict=True):
+        for a, b in zip(one.lines, other.lines, strict=True):
+            np.testing.assert_array_equal(a.get_ydata(), b.get_ydata())
+
+
+@pytest.mark.parametrize("page", ["cvpr", "nature", "aaai"])
+def test_classes_and_their_numbers_stand_above_the_histograms_of_a_column(page):
+    names = ("car", "a person with a rather long name")
+    objects = eg.ObjectSizes([6, 40, 9, 12], [5, 50, 9, 12], np.array([0, 0, 1, 1]), names)
+    net = eg.load("conv3p1*2 max2 conv3p1*2", (24, 24))
+    match = eg.match_objects(net, objects, ["conv2", "conv4"])
+    with paper_style(page):
+        figure = match_figure(match)
+        figure.canvas.draw()
+        assert collisions(figure) == []
+    for axes, name, count in zip(figure.axes[1:], names, (2, 2), strict=True):
+        said, numbers = axes.texts
+        assert name.startswith(said.get_text().rstrip("…"))
+        assert numbers.get_text().startswith(f"{count}, ")
+        assert numbers.get_text().endswith("% uncovered")
+        assert said.get_window_extent().y0 >= axes.get_window_extent().y1
+
+
+# --- legends in given axes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [growth_figure, radial_figure])
+def test_legends_of_narrow_panels_keep_names_and_leave_the_data(make):
+    net = eg.load("conv3*9", input_shape=(21, 21))
+    net.name = "densenet264_with_a_longer_name"
+    given = eg.growth(net) if make is growth_figure else eg.importance(net)
+    with paper_style():
+        figure = Figure(figsize=(6.9, 4.5), layout="constrained")
+        axes = figure.subplots(1, 3)
+        options = {} if make is growth_figure else {"scale": "log"}
+        make(given, ax=axes[1], **options)
+        figure.canvas.draw()
+    legend = axes[1].get_legend()
+    assert net.name in legend.get_texts()[0].get_text().replace("\n", "")
+    box, panel = legend.get_window_extent(), axes[1].get_window_extent()
+    lines = [line.get_transform().transform_path(line.get_path()) for line in axes[1].lines]
+    over = any(path.intersects_bbox(box, filled=False) for path in lines)
+    assert box.y1 < panel.y0 or not over
+    assert box.width < panel.width + 0.6 * figure.dpi
+    assert panel.height > figure.dpi  # there is still room for the curves
+
+
+def test_a_legend_stays_inside_where_it_covers_nothing():
+    with paper_style():
+        figure = Figure(figsize=(6, 5), layout="constrained")
+        axes = figure.add_subplot()
+        radial_figure(eg.importance(eg.load("conv3*20", (41, 41))), scale="linear", ax=axes)
+        figure.canvas.draw()
+    box, panel = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    assert panel.y0 < box.y0 < box.y1 < panel.y1
+
+
+def test_a_legend_below_rotated_names_does_not_meet_them():
+    with paper_style():
+        figure = Figure(figsize=(3, 4), layout="constrained")
+        axes = figure.add_subplot()
+        coverage_figure(eg.coverage(eg.load("vgg16", (64, 64))), ax=axes)
+        figure.canvas.draw()
+    names = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text()]
+    box = axes.get_legend().get_window_extent()
+    below = box.y1 < axes.get_window_extent().y0
+    assert not below or all(box.y1 <= name.y0 for name in names)
+
+
+def test_long_axis_labels_are_shortened_where_they_do_not_fit():
+    with paper_style():
+        wide, narrow = Figure(figsize=(6, 3)), Figure(figsize=(1.6, 3))
+        for figure in (wide, narrow):
+            radial_figure(chain(), scale="linear", ax=figure.add_subplot())
+    assert wide.axes[0].get_xlabel() == "distance from the centre of mass (pixels)"
+    assert narrow.axes[0].get_xlabel() == "distance (pixels)"
+
+
+def test_strips_of_centres_are_described_in_lines_that_fit():
+    net = eg.load("conv3s2*3", (64,))
+    with paper_style("cvpr"):
+        figure = centre_figure(net, object_size=5)
+        assert collisions(figure) == []
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert all("\n" in text for text in texts)
+    assert all(text.replace("\n", " ").endswith("5 px objects") for text in texts)
+    assert not any("\n" in text.get_text() for text in centre_figure(net).axes[0].texts)

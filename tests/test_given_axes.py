@@ -181,7 +181,7 @@ def test_panels_land_in_the_axes_that_are_given_and_nowhere_else(name):
     make, panels = CASES[name]
     own = make()
     settings = dict(mpl.rcParams)
-    figure = Figure(figsize=(12, 9), layout="constrained")
+    figure = Figure(figsize=(15, 9), layout="constrained")
     grid = figure.subplots(3, 3)
     chosen = grid.flat[: len(panels)] if len(panels) > 1 else grid[0, 0]
     assert make(ax=chosen) is figure
@@ -202,7 +202,7 @@ def test_panels_land_in_the_axes_that_are_given_and_nowhere_else(name):
     assert not figure.texts
     assert not figure.legends
     assert not figure.get_label()
-    assert tuple(figure.get_size_inches()) == (12, 9)
+    assert tuple(figure.get_size_inches()) == (15, 9)
     assert dict(mpl.rcParams) == settings
     legends = [axes.get_legend() for axes in grid.flat if axes.get_legend()]
     assert bool(legends) == bool(own.findobj(mpl.legend.Legend))

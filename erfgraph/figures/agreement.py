@@ -22,12 +22,14 @@ from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.panel import Panel, draw_panel, view_of
 from erfgraph.figures.scaling import Scale, make_scale
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.shape import Box
 
 # inches
 WIDTH, LEFT, RIGHT, PAD = 6.4, 0.72, 0.24, 0.1
+SUMMED = ", summed over z"
+NARROW_PAGE = 4.2  # what is narrower has another layout
 BETWEEN = 0.72  # from one panel to the one beside it
 IMAGE, CURVE = 2.3, 1.35  # heights of an image and of a panel of curves
 BAR, BAR_GAP, BAR_TEXT = 0.13, 0.1, 0.62
@@ -176,27 +178,31 @@ def _views(a: ImportanceMap, b: ImportanceMap) -> Any:
 
 def _draw(figure: AnyFigure | None, job: _Job, title: str | None) -> AnyFigure:
     width = style.page_width(figure, WIDTH)
+    if figure is None and width < NARROW_PAGE:
+        from erfgraph.figures.agreement_narrow import draw_narrow  # made of what is here
+
+        return draw_narrow(job, title)
     head = _heading(job, title, width - 0.3)
     foot = wrapped(_summary(job.found), width - 0.3, 7)
     legend = _legend_rows(job)
-    below = PAD + len(foot) * LINE + 0.1 + len(legend) * LEGEND_ROW
-    curves = 2 * (ROW + CURVE + XLABEL)
-    height = PAD + len(head) * LINE + _maps_height(job, width) + curves + below
-    figure = page(figure, width, height, (4.2, height))
+    below = PAD + len(foot) * line() + 0.1 + len(legend) * grown(LEGEND_ROW)
+    curves = 2 * (grown(ROW) + CURVE + grown(XLABEL))
+    height = PAD + len(head) * line() + _maps_height(job, width) + curves + below
+    figure = page(figure, width, height, (NARROW_PAGE, height))
     full, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(head) * LINE
+    top = high - PAD - len(head) * line()
     if len(job.found.a.shape) > 1:
         _maps(figure, job, top, full)
         top -= _maps_height(job, full)
-    top -= ROW + CURVE
+    top -= grown(ROW) + CURVE
     _axis_panels(figure, job, top, full)
-    top -= XLABEL + ROW + CURVE
+    top -= grown(XLABEL) + grown(ROW) + CURVE
     left, wide = _columns(2, full)
     _radial_panel(place(figure, left[0], top, wide, CURVE), job)
     _iou_panel(place(figure, left[1], top, wide, CURVE), job.found)
-    _legends(figure, legend, PAD + len(foot) * LINE)
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    _legends(figure, legend, PAD + len(foot) * line())
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
     return figure
@@ -204,8 +210,8 @@ def _draw(figure: AnyFigure | None, job: _Job, title: str | None) -> AnyFigure:
 
 def _columns(n: int, full: float) -> tuple[list[float], float]:
     """Left edges and width of n panels beside each other."""
-    wide = (full - LEFT - RIGHT - (n - 1) * BETWEEN) / n
-    return [LEFT + i * (wide + BETWEEN) for i in range(n)], wide
+    wide = (full - grown(LEFT) - RIGHT - (n - 1) * grown(BETWEEN)) / n
+    return [grown(LEFT) + i * (wide + grown(BETWEEN)) for i in range(n)], wide
 
 
 # --- maps ---------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ def _columns(n: int, full: float) -> tuple[list[float], float]:
 
 def _sides(job: _Job, full: float) -> tuple[float, float, float]:
     """Room for an image, and its width and height."""
-    room = (full - LEFT - RIGHT - BETWEEN - BAR_GAP - BAR - BAR_TEXT) / 2
+    room = (full - grown(LEFT) - RIGHT - grown(BETWEEN) - BAR_GAP - BAR - grown(BAR_TEXT)) / 2
     rows, columns = (stop - start for start, stop in job.view[-2:])
     return room, *single.image_sides((rows, columns), room, IMAGE)
 
@@ -230,22 +236,24 @@ def _maps_height(job: _Job, full: float) -> float:
     if len(job.found.a.shape) == 1:
         return 0.0
     room, _, h = _sides(job, full)
-    return max(map(len, _titles(job, room))) * LINE + 0.13 + h + XLABEL
+    return max(map(len, _titles(job, room))) * line() + 0.13 + h + grown(XLABEL)
 
 
 def _maps(figure: AnyFigure, job: _Job, top: float, full: float) -> None:
     """Both images and the colour bar."""
     room, w, h = _sides(job, full)
     titles = _titles(job, room)
-    bottom = top - max(map(len, titles)) * LINE - 0.13 - h
+    bottom = top - max(map(len, titles)) * line() - 0.13 - h
     image: Any = None
     for i, imp in enumerate((job.found.a, job.found.b)):
-        axes = place(figure, LEFT + i * (room + BETWEEN) + (room - w) / 2, bottom, w, h)
+        axes = place(
+            figure, grown(LEFT) + i * (room + grown(BETWEEN)) + (room - w) / 2, bottom, w, h
+        )
         image = _map_panel(axes, imp, job)
         axes.set_title("\n".join(titles[i]), pad=6, linespacing=1.25)
         if i:
             axes.set_ylabel("")
-    bar = place(figure, LEFT + 2 * room + BETWEEN + BAR_GAP, bottom, BAR, h)
+    bar = place(figure, grown(LEFT) + 2 * room + grown(BETWEEN) + BAR_GAP, bottom, BAR, h)
     single.colour_bar(figure, image, bar, job.scale, "share")
     bar.set_ylabel(image.get_label())
 
@@ -269,7 +277,7 @@ def _panel(imp: ImportanceMap, job: _Job, largest: float) -> Panel:
     if mask.ndim == 3:
         mask, reached = np.asarray(mask.any(axis=0)), np.asarray(reached.any(axis=0))
     axes = range(len(imp.shape))[-2:]
-    summed = ", summed over z" if len(imp.shape) == 3 else ""
+    summed = SUMMED if len(imp.shape) == 3 else ""
     return Panel(
         _flat(imp.share) / largest,
         reached,
@@ -422,7 +430,7 @@ def _legends(figure: AnyFigure, rows: list[list[Any]], bottom: float) -> None:
         figure.legend(
             handles=handles,
             loc="lower center",
-            bbox_to_anchor=(0.5, (bottom + 0.07 + i * LEGEND_ROW) / high),
+            bbox_to_anchor=(0.5, (bottom + 0.07 + i * grown(LEGEND_ROW)) / high),
             ncols=len(handles),
             borderaxespad=0,
             borderpad=0.2,

@@ -19,7 +19,7 @@ from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes, square
 from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.photo import check_photo
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.shape import Box
 from erfgraph.tasks.detection import Cell, Cells
 
@@ -169,44 +169,44 @@ def _grid(
 ) -> AnyFigure:
     lines = -(-len(picked) // columns)
     (y0, y1), (x0, x1) = _view(cells, picked)
-    beside = LEFT + 3 * BETWEEN + (columns - 1) * BETWEEN + RIGHT
+    beside = grown(LEFT) + 3 * BETWEEN + (columns - 1) * BETWEEN + RIGHT
     w, h = single.image_sides((y1 - y0, x1 - x0), MAIN, MAIN)
     small = single.image_sides((cells.input_shape[0], cells.input_shape[1]), SMALL, SMALL)
     width = style.page_width(figure, max(4.6, beside + w + columns * small[0]))
     # a narrow page has the single cells below, else beside
     stacked = figure is None and width < NARROW_PAGE
     head, foot = _texts(cells, picked, width - 0.3, title)
-    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
-    below = PAD + len(foot) * LINE + legend + (0.0 if stacked else XLABEL)
-    above = len(head) * LINE + PAD + 0.06
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * line() + legend + (0.0 if stacked else grown(XLABEL))
+    above = len(head) * line() + PAD + 0.06
     if stacked:
-        room = width - LEFT - RIGHT
+        room = width - grown(LEFT) - RIGHT
         scale = room / max(w, columns * small[0] + (columns - 1) * BETWEEN)
         w, h, small = w * scale, h * scale, (small[0] * scale * 0.9, small[1] * scale * 0.9)
-        tall = h + XLABEL + lines * (small[1] + OVER)
+        tall = h + grown(XLABEL) + lines * (small[1] + grown(OVER))
     else:
         wide = w + columns * small[0]
         fit = min(1.0, max(0.1, (width - beside) / wide))
-        tall = max(fit * h, lines * (fit * small[1] + OVER))
+        tall = max(fit * h, lines * (fit * small[1] + grown(OVER)))
     figure = page(figure, width, below + tall + above, (2.8, below + 1.5 + above))
     full, high = style.size_of(figure)
     if stacked:
-        left, low = LEFT + (room - w) / 2, high - above - h
-        right = LEFT + (room - columns * small[0] - (columns - 1) * BETWEEN) / 2
-        top = low - XLABEL
+        left, low = grown(LEFT) + (room - w) / 2, high - above - h
+        right = grown(LEFT) + (room - columns * small[0] - (columns - 1) * BETWEEN) / 2
+        top = low - grown(XLABEL)
     else:
         room = high - below - above
-        fit = min(fit, room / h, (room - lines * OVER) / (lines * small[1]))
+        fit = min(fit, room / h, (room - lines * grown(OVER)) / (lines * small[1]))
         w, h, small = w * fit, h * fit, (small[0] * fit, small[1] * fit)
-        tall = max(h, lines * (small[1] + OVER))
-        left = LEFT + (full - beside - w - columns * small[0]) / 2
+        tall = max(h, lines * (small[1] + grown(OVER)))
+        left = grown(LEFT) + (full - beside - w - columns * small[0]) / 2
         low = below + (tall - h) / 2
-        right, top = left + w + 3 * BETWEEN, below + (tall + lines * (small[1] + OVER)) / 2
+        right, top = left + w + 3 * BETWEEN, below + (tall + lines * (small[1] + grown(OVER))) / 2
     main = place(figure, left, low, w, h, label="cells")
     draw_cells(main, cells, photo, picked)
     for i, (cell, colour) in enumerate(zip(picked, COLOURS, strict=False)):
         row, column = divmod(i, columns)
-        at = (right + column * (small[0] + BETWEEN), top - (row + 1) * (small[1] + OVER))
+        at = (right + column * (small[0] + BETWEEN), top - (row + 1) * (small[1] + grown(OVER)))
         axes = place(figure, *at, *small, label=f"cell {wording.position(cell.unit)}")
         draw_cell(axes, cells, photo, cell, colour)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
@@ -344,13 +344,15 @@ def _rows(
     """Below each other, a line per cell: theoretical box thin, effective box thick."""
     width = style.page_width(figure, 5.4)
     head, foot = _texts(cells, picked, width - 0.3, title)
-    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
-    below = PAD + len(foot) * LINE + legend + XLABEL
-    above = len(head) * LINE + PAD + 0.06
-    high = len(picked) * ROW + 0.1
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * line() + legend + grown(XLABEL)
+    above = len(head) * line() + PAD + 0.06
+    high = len(picked) * grown(ROW) + 0.1
     figure = page(figure, width, below + high + above, (3.0, below + 0.5 + above))
     full, whole = style.size_of(figure)
-    axes = place(figure, LEFT + 0.2, below, full - LEFT - 0.2 - RIGHT, whole - below - above)
+    axes = place(
+        figure, grown(LEFT) + 0.2, below, full - grown(LEFT) - 0.2 - RIGHT, whole - below - above
+    )
     axes.set_label("cells")
     draw_rows(axes, cells, picked)
     _frame(figure, head, foot, title)
@@ -407,8 +409,8 @@ def _texts(
 def _frame(figure: AnyFigure, head: list[str], foot: list[str], title: str | None) -> None:
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    legend_below(figure, _handles(), PAD + len(foot) * LINE + 0.07)
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
+    legend_below(figure, _handles(), PAD + len(foot) * line() + 0.07)
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
 

@@ -18,7 +18,7 @@ from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes, square, width_of
 from erfgraph.figures.photo import check_photo
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.network import FeatureMap, Network
 
 PER_ROW = 4
@@ -123,8 +123,8 @@ def _sides(object_size: Any, ndim: int) -> tuple[float, ...] | None:
     return tuple(float(v) for v in ([object_size] * ndim if one else object_size))
 
 
-def _lines(grid: Centres, chance: float | None, sides: Any, room: float) -> list[str]:
-    """The title of one grid."""
+def _texts(grid: Centres, chance: float | None, sides: Any) -> list[str]:
+    """What is said of one grid."""
     texts = [
         grid.layer,
         f"{' × '.join(map(str, grid.shape))} centres, every {_spacing(grid)} px",
@@ -133,7 +133,12 @@ def _lines(grid: Centres, chance: float | None, sides: Any, room: float) -> list
     if chance is not None:
         extent = " × ".join(f"{v:g}" for v in sides)
         texts.append(f"in {wording.percent(chance)} of {extent} px objects")
-    return [line for text in texts for line in wrapped(text, room, 8)]
+    return texts
+
+
+def _lines(grid: Centres, chance: float | None, sides: Any, room: float) -> list[str]:
+    """The title of one grid."""
+    return [part for text in _texts(grid, chance, sides) for part in wrapped(text, room, 8)]
 
 
 def _spacing(grid: Centres) -> str:
@@ -149,22 +154,22 @@ def _images(
     photo: np.ndarray | None,
     title: str,
 ) -> AnyFigure:
-    most = style.per_row(PER_ROW, LEFT + RIGHT - BETWEEN, BETWEEN + NARROW)
+    most = style.per_row(PER_ROW, grown(LEFT) + RIGHT - BETWEEN, BETWEEN + NARROW)
     n_rows = math.ceil(len(grids) / most)
     columns = math.ceil(len(grids) / n_rows)
     view = _view(grids)
     extent = (view[0][1] - view[0][0], view[1][1] - view[1][0])
-    around = LEFT + RIGHT + (columns - 1) * BETWEEN
+    around = grown(LEFT) + RIGHT + (columns - 1) * BETWEEN
     room = _fitted(extent, SIDE, SIDE)[0]
     width = max(3.2, around + columns * max(room, NARROW))
     width = style.page_width(figure, width)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
     titles = [
-        _lines(g, c, sides, (width - around) / columns + BETWEEN)
+        _lines(g, c, sides, (width - around) / columns + BETWEEN - 0.08)
         for g, c in zip(grids, chances, strict=True)
     ]
-    over = max(map(len, titles)) * LINE + 0.1
-    fixed = 2 * PAD + len(head) * LINE + n_rows * (over + XLABEL)
+    over = max(map(len, titles)) * line() + 0.1
+    fixed = 2 * PAD + len(head) * line() + n_rows * (over + grown(XLABEL))
     tall = _fitted(extent, max(0.6, min(SIDE, (width - around) / columns)), SIDE)[1]
     figure = page(
         figure, width, fixed + n_rows * tall, (around + columns * 0.6, fixed + n_rows * 0.6)
@@ -173,11 +178,11 @@ def _images(
     cell = (full - around) / columns
     w, h = _fitted(extent, cell, (high - fixed) / n_rows)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(head) * LINE
+    top = high - PAD - len(head) * line()
     for i, (grid, lines) in enumerate(zip(grids, titles, strict=True)):
         row, column = divmod(i, columns)
-        left = LEFT + column * (cell + BETWEEN) + (cell - w) / 2
-        low = top - row * (over + h + XLABEL) - over - h
+        left = grown(LEFT) + column * (cell + BETWEEN) + (cell - w) / 2
+        low = top - row * (over + h + grown(XLABEL)) - over - h
         axes = place(figure, left, low, w, h, label=grid.layer)
         draw_centres(axes, grid, photo, view, sides)
         axes.set_title("\n".join(lines), pad=4, linespacing=1.25)
@@ -291,17 +296,32 @@ def _strips(
     """Grids of one axis, a line each, the input's extent as a bar behind each."""
     width = style.page_width(figure, 6.4)
     head = wrapped(title, width - 0.3, 9, bold=True) if title else []
-    fixed = 2 * PAD + len(head) * LINE + XLABEL
-    figure = page(
-        figure, width, fixed + 2 * ROW * len(grids), (3.0, fixed + 1.4 * ROW * len(grids))
-    )
+    fixed = 2 * PAD + len(head) * line() + grown(XLABEL)
+    texts = _strip_texts(grids, chances, sides, width - 0.3 - RIGHT)
+    row = 2 * grown(ROW) + 1.5 * (max(map(len, texts)) - 1) * line()
+    figure = page(figure, width, fixed + row * len(grids), (3.0, fixed + 0.7 * row * len(grids)))
     full, high = style.size_of(figure)
-    axes = place(figure, 0.3, XLABEL + PAD, full - 0.3 - RIGHT, high - fixed, label="centres")
+    axes = place(
+        figure, 0.3, grown(XLABEL) + PAD, full - 0.3 - RIGHT, high - fixed, label="centres"
+    )
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
     draw_strips(axes, grids, chances, sides)
     if isinstance(figure, Figure):
         figure.set_label(" ".join(title.split()))
     return figure
+
+
+def _strip_texts(
+    grids: list[Centres],
+    chances: list[float | None],
+    sides: tuple[float, ...] | None,
+    width: float,
+) -> list[list[str]]:
+    """What stands above each line, in lines that fit a width."""
+    return [
+        wrapped(", ".join(_texts(grid, chance, sides)), width, 7)
+        for grid, chance in zip(grids, chances, strict=True)
+    ]
 
 
 def draw_strips(
@@ -317,7 +337,7 @@ def draw_strips(
     wide = width_of(axes)
     pixel = 72 * wide / (stop - low)
     n = grids[0].input_shape[0]
-    texts = [", ".join(_lines(g, c, sides, wide)) for g, c in zip(grids, chances, strict=True)]
+    texts = ["\n".join(lines) for lines in _strip_texts(grids, chances, sides, wide)]
     for i, (grid, text) in enumerate(zip(grids, texts, strict=True)):
         axes.add_patch(Rectangle((-0.5, i - 0.14), n, 0.28, fc=GROUND, ec="#777777", lw=0.6))
         points = np.stack([np.full(grid.shape, float(i)), grid.axes[0]], axis=-1)

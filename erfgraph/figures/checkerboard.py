@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, tiles
-from erfgraph.figures.given import Given, finished, panel_axes, square
+from erfgraph.figures.given import Given, finished, panel_axes, square, width_of
 from erfgraph.figures.style import AnyFigure
 from erfgraph.figures.tiles import Tile
 from erfgraph.shape import Box
@@ -209,6 +209,10 @@ def _write(axes: Axes, plane: np.ndarray, share: np.ndarray, view: Box, cmap: An
     if max(plane.shape) > MOST_NUMBERS or len(str(int(plane.max()))) > LONGEST:
         return
     (y0, _), (x0, _) = view
+    size = style.small(5)
+    unit = 72 * width_of(axes) / plane.shape[1]  # points
+    if size > 5 and size * max(1.2, 0.66 * len(str(int(plane.max())))) > unit:
+        return
     for (row, column), count in np.ndenumerate(plane):
         red, green, blue, _ = cmap(share[row, column])
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
@@ -216,7 +220,7 @@ def _write(axes: Axes, plane: np.ndarray, share: np.ndarray, view: Box, cmap: An
             x0 + column,
             y0 + row,
             str(int(count)),
-            fontsize=5 * style.letters(),
+            fontsize=size,
             ha="center",
             va="center_baseline",
             color="white" if dark else "black",

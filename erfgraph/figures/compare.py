@@ -19,7 +19,7 @@ from erfgraph.figures import profile, style, wording
 from erfgraph.figures.given import Given, finished, panel_axes
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
 
 PER_ROW = 4
@@ -202,9 +202,9 @@ def _frame(figure: AnyFigure | None, found: list[list[Panel]]) -> _Frame:
     """On a narrow page the bar lies below, and panels that show the same share their numbers."""
     narrow = figure is None and style.page_width(None, math.inf) < NARROW_PAGE
     if not narrow or len(found) == 1 or len(found[0]) == 3:
-        return _Frame(AROUND, BETWEEN, below=False)
+        return _Frame(grown(AROUND), BETWEEN, below=False)
     same = len({(shown[0].view, shown[0].labels) for shown in found}) == 1
-    return _Frame(LEFT + RIGHT, CLOSE if same else APART, below=True)
+    return _Frame(grown(LEFT) + RIGHT, CLOSE if same else APART, below=True)
 
 
 def _rows(
@@ -263,17 +263,17 @@ def _draw(
     foot = _foot(imps, erfs, width - 0.3)
     usual = frame.side(width, columns)
     tall = [_height(row, usual) for row in rows]
-    over = [max(len(lines) for lines, _ in row) * LINE + 0.08 for row in rows]
+    over = [max(len(lines) for lines, _ in row) * line() + 0.08 for row in rows]
     shown = [p for row in rows for _, p in row]
-    legend = LEGEND + single.legend_room(shown, scale, width)
-    fixed = PAD + len(foot) * LINE + legend + sum(over) + len(rows) * XLABEL
-    fixed += PAD + len(head) * LINE + (BAR_BELOW if frame.below else 0.0)
+    legend = grown(LEGEND) + single.legend_room(shown, scale, width)
+    fixed = PAD + len(foot) * line() + legend + sum(over) + len(rows) * grown(XLABEL)
+    fixed += PAD + len(head) * line() + (grown(BAR_BELOW) if frame.below else 0.0)
     smallest = (around + columns * single.SHORT, fixed + len(rows) * single.SHORT)
     figure = page(figure, width, fixed + sum(tall), smallest)
     full, high = style.size_of(figure)
     side = min((full - around) / columns, usual * (high - fixed) / sum(tall))
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(head) * LINE
+    top = high - PAD - len(head) * line()
     first, image = top, None
     for row, above in zip(rows, over, strict=True):
         height = _height(row, side)
@@ -281,7 +281,7 @@ def _draw(
         unit = [side / max(p.sides) for _, p in row]
         for i, (lines, panel) in enumerate(row):
             w, h = (max(0.3, n * unit[i]) for n in reversed(panel.sides))
-            left = LEFT + i * (side + frame.between) + (side - w) / 2
+            left = grown(LEFT) + i * (side + frame.between) + (side - w) / 2
             axes = place(figure, left, top + (height - h) / 2, w, h)
             image = draw_panel(axes, panel, scale, cmap)
             axes.set_title("\n".join(lines), pad=4, linespacing=1.25)
@@ -289,15 +289,15 @@ def _draw(
                 axes.set_ylabel("")
             if frame.below:
                 _few_numbers(axes, first=i == 0 or frame.between != CLOSE)
-        top -= XLABEL
-    low = top + XLABEL
+        top -= grown(XLABEL)
+    low = top + grown(XLABEL)
     if frame.below:
-        bar = place(figure, LEFT, top - BAR, full - LEFT - RIGHT, BAR)
+        bar = place(figure, grown(LEFT), top - BAR, full - grown(LEFT) - RIGHT, BAR)
     else:
-        bar = place(figure, full - RIGHT - BAR_TEXT - BAR, low, BAR, first - over[0] - low)
+        bar = place(figure, full - RIGHT - grown(BAR_TEXT) - BAR, low, BAR, first - over[0] - low)
     single.colour_bar(figure, image, bar, scale, wording.counted_by_all(imps))
-    single.legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    single.legend(figure, shown, scale, 0.5, PAD + len(foot) * line())
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(imp.network or "network" for imp in imps))
     return figure

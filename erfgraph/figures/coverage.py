@@ -16,7 +16,7 @@ from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.legends import legend_below, room_for
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.tasks.classification import Coverage
 
 WIDTH, HEIGHT = 6.4, 1.8  # inches: of the page, and of one network's axes
@@ -97,27 +97,38 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
     over = wrapped(title, room, 9, bold=True) if title else []
     heads = [wrapped(_heading(c), room, 8, bold=True) for c in found]
     feet = [wrapped(_summary(c), room, 7) for c in found]
-    labels = [_labelled(c, width - LEFT - RIGHT) for c in found]
-    drops = [max(len(text) for _, text in row) * LABEL * 0.58 / 72 + 0.08 for row in labels]
-    above = [len(head) * LINE + 0.08 for head in heads]
-    below = [drop + FOOT + len(foot) * LINE + 0.06 for drop, foot in zip(drops, feet, strict=True)]
+    labels = [_labelled(c, width - grown(LEFT) - RIGHT) for c in found]
+    letter = 0.58 * max(LABEL, style.small(LABEL)) / 72
+    drops = [max(len(text) for _, text in row) * letter + 0.08 for row in labels]
+    above = [len(head) * line() + 0.08 for head in heads]
+    below = [
+        drop + grown(FOOT) + len(foot) * line() + 0.06
+        for drop, foot in zip(drops, feet, strict=True)
+    ]
     handles = _handles(found)
-    legend = LEGEND + room_for([str(h.get_label()) for h in handles], width)
-    fixed = 2 * PAD + len(over) * LINE + legend + sum(above) + sum(below)
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in handles], width)
+    fixed = 2 * PAD + len(over) * line() + legend + sum(above) + sum(below)
     fixed += (len(found) - 1) * BETWEEN
     figure = page(figure, width, fixed + len(found) * HEIGHT, (3.2, fixed + len(found) * 0.7))
     full, high = style.size_of(figure)
     height = (high - fixed) / len(found)
     write_lines(figure, over, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(over) * LINE
+    top = high - PAD - len(over) * line()
     for i, coverage in enumerate(found):
         write_lines(figure, heads[i], top, 8, fontweight="bold")
         top -= above[i] + height
-        axes = place(figure, LEFT, top, full - LEFT - RIGHT, height, label=coverage.network or "")
+        axes = place(
+            figure,
+            grown(LEFT),
+            top,
+            full - grown(LEFT) - RIGHT,
+            height,
+            label=coverage.network or "",
+        )
         draw_coverage(axes, coverage)
         _name_maps(axes, labels[i])
         top -= below[i]
-        write_lines(figure, feet[i], top + 0.04 + len(feet[i]) * LINE, 7, color="#333333")
+        write_lines(figure, feet[i], top + 0.04 + len(feet[i]) * line(), 7, color="#333333")
         top -= BETWEEN
     legend_below(figure, handles, 0.05)
     if isinstance(figure, Figure):
@@ -128,9 +139,7 @@ def _draw(figure: AnyFigure | None, found: list[Coverage], title: str | None) ->
 def _name_maps(axes: Axes, labels: list[tuple[int, str]]) -> None:
     """Names of feature maps below the axes."""
     axes.set_xticks([at for at, _ in labels], [text for _, text in labels])
-    axes.tick_params(
-        axis="x", labelrotation=90, labelsize=LABEL * style.letters(), length=2, pad=2
-    )
+    axes.tick_params(axis="x", labelrotation=90, labelsize=style.small(LABEL), length=2, pad=2)
 
 
 def draw_coverage(axes: Axes, coverage: Coverage) -> None:
@@ -182,7 +191,7 @@ def _labelled(coverage: Coverage, width: float) -> list[tuple[int, str]]:
     last; then others far from any that is named.
     """
     rows = coverage.rows
-    apart = BESIDE * len(rows) / width  # feature maps from one name to the next
+    apart = grown(BESIDE) * len(rows) / width  # feature maps from one name to the next
     shapes = [row.shape for row in rows]
     turns = [i for i in range(1, len(rows)) if shapes[i] != shapes[i - 1]]
     order = [len(rows) - 1, 0, *turns, *range(len(rows))]

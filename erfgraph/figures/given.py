@@ -6,14 +6,21 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.transforms import ScaledTranslation
 
 from erfgraph.errors import InputError
+from erfgraph.figures import style
 
 PLAIN = ("rectilinear",)
+# a legend: room for its signs over the font size; inches that it is wide at least, and that it
+# may be wider than its panel
+SIGNS, NARROW, OVER = 3.6, 1.3, 0.3
 Given = Axes | Sequence[Axes] | np.ndarray
 
 
@@ -63,8 +70,9 @@ def finished(
 ) -> Figure:
     """A legend of the first panel, titles that tell several apart, and the whole figure.
 
-    The legend stands where it is best; that of an image below it in figures with a layout
-    engine (``layout="constrained"``), which makes room for it.
+    The legend stands where it is best; where it would cover an image or a line, below the
+    panel in figures with a layout engine (``layout="constrained"``), which makes room for it.
+    Its texts are broken where the panel is narrow.
 
     Parameters
     ----------
@@ -85,17 +93,35 @@ def finished(
     figure = axes[0].get_figure(root=True)
     assert figure is not None  # for the type checker: `panel_axes` has looked
     if handles:
-        axes[0].legend(handles=list(handles), **_beside(axes[0], figure))
+        _break(axes[0], handles)
+        legend = axes[0].legend(handles=list(handles))
+        if figure.get_layout_engine() is not None and _covers(legend, axes[0]):
+            axes[0].legend(handles=list(handles), **_below(axes[0], figure))
     return figure
 
 
-def _beside(axes: Axes, figure: Figure) -> dict[str, Any]:
-    """Where a legend covers nothing of an image: below, if the figure makes room for it."""
-    if not axes.images or figure.get_layout_engine() is None:
-        return {}
+def _break(axes: Axes, handles: Sequence[Any]) -> None:
+    """Break a legend's texts as its panel is wide."""
+    size = FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points()
+    room = max(NARROW, width_of(axes) + OVER) - SIGNS * size / 72
+    for handle in handles:
+        lines = style.wrapped(str(handle.get_label()), room, size / style.letters())
+        handle.set_label("\n".join(lines))
+
+
+def _covers(legend: Legend, axes: Axes) -> bool:
+    """Whether a legend lies over an image or a line, wherever it stands."""
+    box = legend.get_window_extent()
+    paths = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    return bool(axes.images) or any(path.intersects_bbox(box, filled=False) for path in paths)
+
+
+def _below(axes: Axes, figure: Figure) -> dict[str, Any]:
+    """Below a panel, where the figure makes room for it."""
     # below the numbers and the label of the axis
-    down = (12 + 2.7 * float(axes.xaxis.label.get_fontsize())) / 72
-    shift = ScaledTranslation(0, -down, figure.dpi_scale_trans)
+    label = axes.xaxis.get_tightbbox()
+    down = 0.0 if label is None else axes.get_window_extent().y0 - label.y0
+    shift = ScaledTranslation(0, -down / figure.dpi - 0.06, figure.dpi_scale_trans)
     return {
         "loc": "upper center",
         "bbox_to_anchor": (0.5, 0.0),

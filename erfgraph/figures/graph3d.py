@@ -32,7 +32,7 @@ from erfgraph.figures.graph_draw import (
     wish,
 )
 from erfgraph.figures.placing import Drawn, place_graph
-from erfgraph.figures.style import LINE, page, place, write_lines
+from erfgraph.figures.style import line, page, place, write_lines
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import FeatureMap, Network
 from erfgraph.sweeps import importances
@@ -176,13 +176,13 @@ def _page(job: _Job, box: tuple[float, float], fonts: Any) -> tuple[Figure, floa
     sizes = np.broadcast_to(fonts, len(job.look.labels))
     written = [bool(size) for size, text in zip(sizes, job.look.labels, strict=True) if text]
     foot = graph_words.foot(job.drawn, written, job.look.flow is not None, width - 0.3)
-    below = PAD + len(foot) * LINE + 0.12
-    head = (len(name) + len(what)) * LINE
+    below = PAD + len(foot) * line() + 0.12
+    head = (len(name) + len(what)) * line()
     high = below + box[1] + 0.15 + head + PAD
     figure: Any = page(None, width, high, (least, high))
     write_lines(figure, name, high - PAD, 9, fontweight="bold")
-    write_lines(figure, what, high - PAD - len(name) * LINE, 7.5)
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    write_lines(figure, what, high - PAD - len(name) * line(), 7.5)
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
     figure.set_label(" ".join(name + what))
     return figure, left + (width - PAD - left - box[0]) / 2, below
 

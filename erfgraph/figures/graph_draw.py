@@ -71,7 +71,7 @@ def font_in(labels: list[str], room: float) -> float:
     longest = max((len(text) for text in labels), default=0)
     most = FONT * style.letters()
     size = min(most, room / (LETTER * longest)) if longest else most
-    return size if size >= SMALLEST_FONT else 0.0
+    return size if size >= _smallest() else 0.0
 
 
 def fonts_on(drawn: Drawn, labels: list[str], diameter: float) -> np.ndarray:
@@ -81,8 +81,13 @@ def fonts_on(drawn: Drawn, labels: list[str], diameter: float) -> np.ndarray:
     for m in np.unique(level):
         at = np.flatnonzero(level == m)
         size = min(font_in([labels[i] for i in at], OVER * diameter), diameter)
-        sizes[at] = size if size >= SMALLEST_FONT else 0.0
+        sizes[at] = size if size >= _smallest() else 0.0
     return sizes
+
+
+def _smallest() -> float:
+    """Points, from which on numbers are written."""
+    return SMALLEST_FONT if style.letters() <= 1 else style.small(SMALLEST_FONT)
 
 
 def draw_graph(

@@ -13,13 +13,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
-from erfgraph.figures.given import Given, finished, panel_axes
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.scales import COLOURS, MARKERS
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.growing import FIRST, Growth, GrowthRow, PowerLaw
 
 WIDTH, HEIGHT = 4.6, 2.6  # inches: of the page, and of the axes
 LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
+BESIDE = 0.2  # inches that the label of an axis may be wider than the axis
 LEGEND = 5.0  # inches that a legend in given axes may take, if names are long
 MOST_NETWORKS = len(COLOURS)
 MOST_MARKERS = 12  # of one network; between them the line alone
@@ -109,15 +110,20 @@ def _draw(
     heads = wrapped(text, width - 0.3, 8, bold=True) if text else []
     handles = _handles(found, laws, width)
     legend = len(handles) * 0.13 * style.letters() + 0.02
-    fixed = 2 * PAD + len(heads) * LINE + 0.06 + XLABEL + legend
+    fixed = 2 * PAD + len(heads) * line() + 0.06 + grown(XLABEL) + legend
     figure = page(figure, width, fixed + HEIGHT, (2.6, fixed + 0.9))
     full, high = style.size_of(figure)
     write_lines(figure, heads, high - PAD, 8, fontweight="bold")
     axes = place(
-        figure, LEFT, PAD + legend + XLABEL, full - LEFT - RIGHT, high - fixed, label="growth"
+        figure,
+        grown(LEFT),
+        PAD + legend + grown(XLABEL),
+        full - grown(LEFT) - RIGHT,
+        high - fixed,
+        label="growth",
     )
     draw_growth(axes, found, laws, scale)
-    style.list_handles(figure, handles, LEFT, PAD / 2 + legend)
+    style.list_handles(figure, handles, grown(LEFT), PAD / 2 + legend)
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(g.network or "network" for g in found))
     return figure
@@ -176,7 +182,8 @@ def draw_growth(
 
 
 def _finish(axes: Axes, scale: str) -> None:
-    axes.set_xlabel("depth (convolution, linear, attention)")
+    texts = ("depth (convolution, linear, attention)", "depth (layers)")
+    axes.set_xlabel(style.fitting(width_of(axes) + BESIDE, 8, *texts))
     axes.set_ylabel("side of the field (pixels)")
     axes.spines[["top", "right"]].set_visible(False)
     if scale == "linear":
@@ -205,13 +212,12 @@ def _marked(rows: Sequence[GrowthRow], scale: str) -> list[GrowthRow]:
 
 
 def _handles(found: list[Growth], laws: list[PowerLaw | None], width: float) -> list[Any]:
-    longest = int((width - LEFT - RIGHT - 0.4) * 72 / (0.56 * 7 * style.letters()))
+    longest = style.list_room(width)
     made: list[Any] = []
     for i, (growth, fit) in enumerate(zip(found, laws, strict=True)):
         law = f": p = {fit.exponent:.3f} ± {fit.standard_error:.3f}" if fit else ": ERF"
         name = growth.network or "network"
-        room = longest - len(law)
-        name = name if len(name) <= room else f"{name[: room - 1]}…"
+        name = style.shortened(name, longest - style.text_width(law, 7), 7)
         made.append(
             Line2D([], [], color=COLOURS[i], marker=MARKERS[i], ms=4, lw=1.3, label=name + law)
         )

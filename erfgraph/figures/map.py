@@ -21,7 +21,7 @@ from erfgraph.figures.legends import legend_below, room_for
 from erfgraph.figures.overlay import Overlay, draw_overlay, make_overlay
 from erfgraph.figures.panel import Panel, check_erf, draw_panel
 from erfgraph.figures.scaling import Scale, make_scale
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
 
 # inches
@@ -31,6 +31,8 @@ BAR, BAR_TEXT = 0.13, 0.62
 XLABEL, LEGEND, PAD = 0.45, 0.27, 0.1
 LONG, SHORT = 3.4, 0.7  # sides of the image
 GAPS_CLOSED = "gaps up to 00 px closed"
+FOLDED = 4.6  # on narrower pages three planes do not stand beside each other
+CLOSE_LEFT, CLOSE = 0.62, 0.5  # at the left, and from one plane to the next, there
 USUAL, ROOMY = 5.4, 4.0  # width of a page, and from where on it has room for side panels
 
 
@@ -173,8 +175,8 @@ def _frame(
         wrapped(title if title is not None else wording.heading(imp)[0], width - 0.3, 9, bold=True)
     )
     write_lines(figure, head[:bold], high - PAD, 9, fontweight="bold")
-    write_lines(figure, head[bold:], high - PAD - bold * LINE, 7.5)
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
+    write_lines(figure, head[bold:], high - PAD - bold * line(), 7.5)
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
 
@@ -202,18 +204,24 @@ def _image(
     if marginals is None:
         marginals = style.page_width(figure, USUAL) >= ROOMY
     side = GAP + SIDE if marginals else 0.0
-    beside = LEFT + side + GAP + (GAP if marginals else 0) + BAR + BAR_TEXT + RIGHT
+    beside = grown(LEFT) + side + GAP + (GAP if marginals else 0) + BAR + grown(BAR_TEXT) + RIGHT
     w, h = image_sides(panel.sides, LONG, LONG)
     width = style.page_width(figure, max(USUAL, beside + w))
     w, h = image_sides(panel.sides, max(SHORT, min(LONG, width - beside)), LONG)
     head = heading_lines(imp, title, width - 0.3)
     foot = foot_lines(imp, over.contours or (erf,), width - 0.3)
-    below = PAD + len(foot) * LINE + LEGEND + legend_room(shown, scale, width, over) + XLABEL
-    above = side + GAP + len(head) * LINE + PAD
+    below = (
+        PAD
+        + len(foot) * line()
+        + grown(LEGEND)
+        + legend_room(shown, scale, width, over)
+        + grown(XLABEL)
+    )
+    above = side + GAP + len(head) * line() + PAD
     figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
     w, h = image_sides(panel.sides, min(LONG, full - beside), high - below - above)
-    left = LEFT + (full - beside - w) / 2
+    left = grown(LEFT) + (full - beside - w) / 2
     main = place(figure, left, below, w, h)
     image = draw_panel(main, panel, scale, cmap)
     draw_overlay(main, image, imp, over)
@@ -221,9 +229,11 @@ def _image(
         top = place(figure, left, below + h + GAP, w, SIDE, sharex=main)
         right = place(figure, left + w + GAP, below, SIDE, h, sharey=main)
         _side_panels(imp, panel, top, right)
-    bar = place(figure, left + beside - LEFT - RIGHT - BAR - BAR_TEXT + w, below, BAR, h)
+    bar = place(
+        figure, left + beside - grown(LEFT) - RIGHT - BAR - grown(BAR_TEXT) + w, below, BAR, h
+    )
     colour_bar(figure, image, bar, scale, wording.counted(imp))
-    legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * LINE, over=over)
+    legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * line(), over=over)
     _frame(figure, imp, head, foot, title)
     return figure
 
@@ -327,15 +337,19 @@ def _planes(
     cmap: Any,
     title: str | None,
 ) -> AnyFigure:
-    """Three planes through the peak beside each other."""
+    """Three planes through the peak beside each other; on a narrow page two and one."""
+    if figure is None and style.page_width(None, USUAL) < FOLDED:
+        return _folded(imp, erf, shown, scale, cmap, title)
     side = 1.75
     between = 0.62
-    around = LEFT + 2 * between + GAP + BAR + BAR_TEXT + RIGHT
+    around = grown(LEFT) + 2 * between + GAP + BAR + grown(BAR_TEXT) + RIGHT
     width = style.page_width(figure, around + 3 * side)
     side = max(SHORT, min(side, (width - around) / 3))
     head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, (erf,), width - 0.3)
-    below = PAD + len(foot) * LINE + LEGEND + legend_room(shown, scale, width) + XLABEL
-    above = LINE + GAP + len(head) * LINE + PAD
+    below = (
+        PAD + len(foot) * line() + grown(LEGEND) + legend_room(shown, scale, width) + grown(XLABEL)
+    )
+    above = line() + GAP + len(head) * line() + PAD
     figure = page(figure, width, below + side + above, (around + 3 * SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
     side = min((full - around) / 3, high - below - above)
@@ -344,13 +358,42 @@ def _planes(
     image = None
     for i, panel in enumerate(shown):
         w, h = (max(0.4, n * unit) for n in reversed(panel.sides))
-        left = LEFT + i * (side + between) + (side - w) / 2
+        left = grown(LEFT) + i * (side + between) + (side - w) / 2
         axes = place(figure, left, below + (side - h) / 2, w, h)
         image = draw_panel(axes, panel, scale, cmap)
         axes.set_title(panel.title, pad=4)
-    bar = place(figure, LEFT + 3 * side + 2 * between + GAP, below, BAR, side)
+    bar = place(figure, grown(LEFT) + 3 * side + 2 * between + GAP, below, BAR, side)
     colour_bar(figure, image, bar, scale, wording.counted(imp))
-    legend(figure, shown, scale, 0.5, PAD + len(foot) * LINE)
+    legend(figure, shown, scale, 0.5, PAD + len(foot) * line())
+    _frame(figure, imp, head, foot, title)
+    return figure
+
+
+def _folded(
+    imp: ImportanceMap, erf: ERF, shown: list[Panel], scale: Scale, cmap: Any, title: str | None
+) -> AnyFigure:
+    """Two planes beside each other, the third and the colour bar below them."""
+    width = style.page_width(None, USUAL)
+    left, between = grown(CLOSE_LEFT), grown(CLOSE)
+    side = (width - left - between - RIGHT) / 2
+    head, foot = heading_lines(imp, title, width - 0.3), foot_lines(imp, (erf,), width - 0.3)
+    legends = grown(LEGEND) + legend_room(shown, scale, width)
+    below = PAD + len(foot) * line() + legends + grown(XLABEL)
+    row = line() + GAP + side
+    high = below + 2 * row + grown(XLABEL) + len(head) * line() + PAD
+    figure = page(None, width, high, (left + between + RIGHT + 2 * SHORT, high))
+    unit = side / max(n for p in shown for n in p.sides)
+    image = None
+    for i, panel in enumerate(shown):
+        w, h = (max(0.4, n * unit) for n in reversed(panel.sides))
+        x = left + i % 2 * (side + between) + (side - w) / 2
+        y = below + (1 - i // 2) * (row + grown(XLABEL)) + (side - h) / 2
+        axes = place(figure, x, y, w, h)
+        image = draw_panel(axes, panel, scale, cmap)
+        axes.set_title(panel.title, pad=4)
+    bar = place(figure, left + side + between - GAP, below, BAR, side)
+    colour_bar(figure, image, bar, scale, wording.counted(imp))
+    legend(figure, shown, scale, 0.5, PAD + len(foot) * line())
     _frame(figure, imp, head, foot, title)
     return figure
 

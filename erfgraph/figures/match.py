@@ -17,9 +17,9 @@ from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
 from erfgraph.figures.cells import COLOURS
-from erfgraph.figures.given import Given, finished, panel_axes
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.legends import legend_below, room_for
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.tasks.match_results import ClassMatch, ObjectMatch
 
 MOST_CLASSES = 12
@@ -30,6 +30,8 @@ _SIZES = {"area": "√(width × height)", "height": "height", "width": "width"}
 # inches
 LEFT, RIGHT, PAD = 1.35, 0.85, 0.1
 WIDTH = 6.6
+# pages on which names and numbers do not stand beside the histograms
+NARROW_PAGE, NARROW_LEFT, NARROW_RIGHT = 4.6, 1.0, 0.2
 LEVEL, CLASS, BETWEEN = 0.24, 0.62, 0.1
 XLABEL, LEGEND = 0.42, 0.42
 
@@ -93,41 +95,56 @@ def match_figure(
 
 def _draw(figure: AnyFigure | None, match: ObjectMatch, title: str | None) -> AnyFigure:
     shown = _shown(match)
-    levels = len(match.levels) * LEVEL + 0.1
+    levels = len(match.levels) * grown(LEVEL) + 0.1
     width = style.page_width(figure, WIDTH)
+    narrow = figure is None and width < NARROW_PAGE
+    # a narrow page has the names of classes and their numbers above the histograms
+    left, right = (NARROW_LEFT, NARROW_RIGHT) if narrow else (grown(LEFT), grown(RIGHT))
+    over = line() if narrow else 0.0
     head = wrapped(title if title is not None else match.network or "network", width, 9, bold=True)
     foot = _foot(match, width - 0.3)
-    legend = LEGEND + room_for([str(h.get_label()) for h in _handles()], width)
-    below = PAD + len(foot) * LINE + legend + XLABEL
-    above = len(head) * LINE + PAD + 0.08
-    fixed = below + levels + len(shown) * BETWEEN + above
-    smallest = (LEFT + RIGHT + 1.5, fixed + len(shown) * 0.3)
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in _handles()], width)
+    below = PAD + len(foot) * line() + legend + grown(XLABEL)
+    above = len(head) * line() + PAD + 0.08
+    fixed = below + levels + len(shown) * (BETWEEN + over) + above
+    smallest = (left + right + 1.5, fixed + len(shown) * 0.3)
     figure = page(figure, width, fixed + len(shown) * CLASS, smallest)
     full, high = style.size_of(figure)
     each = (high - fixed) / len(shown)
-    span = full - LEFT - RIGHT
+    span = full - left - right
     top = high - above - levels
-    axes = [place(figure, LEFT, top, span, levels, label="levels")]
+    axes = [place(figure, left, top, span, levels, label="levels")]
     for name, _ in shown:
-        top -= BETWEEN + each
-        axes.append(place(figure, LEFT, top, span, each, label=name))
-    _draw_panels(axes, match, shown)
-    for one, (name, _) in zip(axes[1:], shown, strict=True):
-        _write_name(one, name)
+        top -= BETWEEN + over + each
+        axes.append(place(figure, left, top, span, each, label=name))
+    _draw_panels(axes, match, shown, beside=not narrow)
+    for one, (name, rows) in zip(axes[1:], shown, strict=True):
+        if narrow:
+            _write_above(one, name, ", ".join(_numbers(match, rows)), span, left - 0.15)
+        else:
+            _write_name(one, name)
     _frame(figure, head, foot)
     return figure
 
 
 def _draw_panels(
-    axes: Sequence[Axes], match: ObjectMatch, shown: list[tuple[str, np.ndarray]]
+    axes: Sequence[Axes],
+    match: ObjectMatch,
+    shown: list[tuple[str, np.ndarray]],
+    *,
+    beside: bool = True,
 ) -> None:
     """The levels, and a histogram a class below them."""
     limits = _limits(match)
     _levels(axes[0], match, limits)
     for one, (_, rows) in zip(axes[1:], shown, strict=True):
         _histogram(one, match, rows, _edges(limits))
+        if beside:
+            _write_beside(one, "\n".join(_numbers(match, rows)).replace(" unc", "\nunc"))
         _axis(one, limits, last=one is axes[-1])
-    axes[-1].set_xlabel(f"size of objects and fields, {_SIZES[match.size]} (pixels of the input)")
+    size = _SIZES[match.size]
+    texts = (f"size of objects and fields, {size} (pixels of the input)", f"{size} (pixels)")
+    axes[-1].set_xlabel(style.fitting(width_of(axes[-1]) + 0.4, 8, *texts))
 
 
 # --- what is shown ------------------------------------------------------------------------
@@ -207,12 +224,34 @@ def _histogram(axes: Axes, match: ObjectMatch, rows: np.ndarray, edges: np.ndarr
     axes.set_ylim(0, 1.12 * both.max())
     axes.yaxis.set_major_locator(MaxNLocator(2, integer=True, prune="lower"))
     axes.yaxis.set_major_formatter(FuncFormatter(_count))
-    left = 1 - covered.mean()
-    text = f"{len(sides):,}\n{wording.percent(float(left))}\nuncovered"
+
+
+def _numbers(match: ObjectMatch, rows: np.ndarray) -> list[str]:
+    """How many objects there are, and how many of them no level covers."""
+    left = 1 - match.covered[rows].any(axis=1).mean()
+    return [f"{int(rows.sum()):,}", f"{wording.percent(float(left))} uncovered"]
+
+
+def _write_beside(axes: Axes, text: str) -> None:
+    """The numbers of a class at the right of its histogram."""
     axes.text(
         1.015, 0.5, text, transform=axes.transAxes, ha="left", va="center",
-        fontsize=6.5 * style.letters(), color="#333333",
+        fontsize=style.small(6.5), color="#333333",
     )  # fmt: skip
+
+
+def _write_above(axes: Axes, name: str, numbers: str, span: float, before: float) -> None:
+    """The name of a class, from so many inches before, and its numbers above its histogram."""
+    room = span + before - style.text_width(f"{numbers}   ", 7)
+    for text, ha, x, shift in (
+        (style.shortened(name, room, 7), "left", 0.0, -72 * before),
+        (numbers, "right", 1.0, 0.0),
+    ):
+        axes.annotate(
+            text, (x, 1.0), (shift, 2), xycoords="axes fraction", textcoords="offset points",
+            ha=ha, va="bottom", fontsize=7 * style.letters(), parse_math=False,
+            color=style.DARK if ha == "left" else "#333333",
+        )  # fmt: skip
 
 
 def _write_name(axes: Axes, name: str) -> None:
@@ -268,8 +307,8 @@ def _foot(match: ObjectMatch, width: float) -> list[str]:
 def _frame(figure: AnyFigure, head: list[str], foot: list[str]) -> None:
     _, high = style.size_of(figure)
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    write_lines(figure, foot, PAD + len(foot) * LINE, 7, color="#333333")
-    legend_below(figure, _handles(), PAD + len(foot) * LINE + 0.12)
+    write_lines(figure, foot, PAD + len(foot) * line(), 7, color="#333333")
+    legend_below(figure, _handles(), PAD + len(foot) * line() + 0.12)
     if isinstance(figure, Figure):
         figure.set_label(" ".join(head))
 

@@ -248,7 +248,8 @@ def draw_panel(
         axes.add_patch(box)
     axes.set_ylabel(panel.labels[0])
     axes.set_xlabel(panel.labels[1])
-    few = max(2, min(5, int(given.width_of(axes) / NUMBER)))  # that stay apart below it
+    # as many numbers as stay apart below the image
+    few = max(2, min(5, int(given.width_of(axes) / style.grown(NUMBER))))
     for axis, most in ((axes.xaxis, few), (axes.yaxis, 5)):
         axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
     return image

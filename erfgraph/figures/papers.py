@@ -35,7 +35,7 @@ _LNCS = Paper((122 * MILLIMETRE,))
 _WIDE = Paper((5.5,))
 
 PAPERS: dict[str, Paper] = {
-    "aaai": Paper((3.3125, 7.0)),
+    "aaai": Paper((3.3125, 7.0), 9 / 7),  # letters of at least 9 points
     "acl": Paper((77 * MILLIMETRE, 160 * MILLIMETRE)),
     "acm": Paper((3.333, 7.0)),
     "cvpr": _CVPR,

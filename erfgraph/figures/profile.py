@@ -17,7 +17,7 @@ from erfgraph.figures import style, wording
 from erfgraph.figures.given import finished
 from erfgraph.figures.panel import view_of
 from erfgraph.figures.scaling import Scale, relative_window
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
 
 MOST_BARS = 40
@@ -75,7 +75,8 @@ def _label_bars(
         return False
     room = axes.get_window_extent().width / axes.figure.dpi * 72 / np.ptp(axes.get_xlim())
     longest = 0.7 * len(str(imp.peak.value)) * style.letters()  # bold, over the font size
-    fitting = [size for size in (7.5, 6.0, 5.0) if longest * size <= room]
+    sizes = (7.5, 6.0, 5.0) if style.letters() <= 1 else (7.5, 7.0)
+    fitting = [size for size in sizes if longest * size <= room]
     if not fitting:
         return False
     size = fitting[0]
@@ -143,25 +144,32 @@ def profile_figure(
         for i, e in zip(imps, erfs, strict=True)
     ]
     over = titles and title
-    above = [(len(h) + len(s)) * LINE + 0.12 for h, s in zip(heads, subheads, strict=True)]
-    below = [XLABEL + len(f) * LINE + 0.08 for f in feet]
+    above = [(len(h) + len(s)) * line() + 0.12 for h, s in zip(heads, subheads, strict=True)]
+    below = [grown(XLABEL) + len(f) * line() + 0.08 for f in feet]
     n = len(imps)
-    fixed = sum(above) + sum(below) + LEGEND + PAD + (n - 1) * BETWEEN + (2 * LINE if over else 0)
+    fixed = (
+        sum(above)
+        + sum(below)
+        + grown(LEGEND)
+        + PAD
+        + (n - 1) * BETWEEN
+        + (2 * line() if over else 0)
+    )
     figure = page(figure, width, fixed + n * HEIGHT, (3.0, fixed + n * 0.6))
     full, high = style.size_of(figure)
     height = (high - fixed) / n
     top = high - PAD
     if over:
         write_lines(figure, [str(title)], top, 9, fontweight="bold")
-        top -= 2 * LINE
+        top -= 2 * line()
     for i, imp in enumerate(imps):
         write_lines(figure, heads[i], top, 9, fontweight="bold")
-        write_lines(figure, subheads[i], top - len(heads[i]) * LINE, 7.5)
+        write_lines(figure, subheads[i], top - len(heads[i]) * line(), 7.5)
         top -= above[i] + height
-        axes = place(figure, LEFT, top, full - LEFT - RIGHT, height)
+        axes = place(figure, grown(LEFT), top, full - grown(LEFT) - RIGHT, height)
         draw_profile(axes, imp, erfs[i], scale, views[i])
         top -= below[i]
-        write_lines(figure, feet[i], top + 0.05 + len(feet[i]) * LINE, 7, color="#333333")
+        write_lines(figure, feet[i], top + 0.05 + len(feet[i]) * line(), 7, color="#333333")
         top -= BETWEEN
     _legend(figure, legend_handles(imps, erfs))
     whole = figure if isinstance(figure, Figure) else figure.figure

@@ -14,15 +14,17 @@ from matplotlib.ticker import MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
 from erfgraph.figures import style, wording
-from erfgraph.figures.given import Given, finished, panel_axes
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
 from erfgraph.figures.scales import COLOURS, MARKERS
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.rings import Radial, radial
 
 WIDTH, HEIGHT = 3.5, 2.3  # inches: of one panel with its labels, and of its axes
 LEFT, RIGHT, PAD, XLABEL = 0.62, 0.15, 0.1, 0.42
 NARROWEST = 2.4  # inches: of one panel beside another; on a narrower page they are stacked
+BESIDE = 0.2  # inches that the label of an axis may be wider than the axis
+OVER = 0.08  # inches above axes below others, for the markers on their upper edge
 LEGEND = 5.0  # inches that a legend in given axes may take, if names are long
 MOST_MAPS = len(COLOURS)
 LOWEST = 1e-6  # of the logarithmic axis; what is less is below it
@@ -117,7 +119,8 @@ def _draw(
     networks, signs = _network_handles(found, each), _sign_handles(found)
     stacks = [networks, signs] if columns > 1 else [networks + signs]
     legend = max(map(len, stacks)) * 0.13 * style.letters() + 0.02
-    fixed = 2 * PAD + len(heads) * LINE + 0.06 + legend + rows * XLABEL
+    fixed = 2 * PAD + len(heads) * line() + 0.06 + legend + rows * grown(XLABEL)
+    fixed += (rows - 1) * OVER
     figure = page(figure, width, fixed + rows * HEIGHT, (2.0, fixed + rows * 0.9))
     _, high = style.size_of(figure)
     write_lines(figure, heads, high - PAD, 8, fontweight="bold")
@@ -126,15 +129,15 @@ def _draw(
         below = rows - 1 - i // columns  # panels under this one
         axes = place(
             figure,
-            i % columns * each + LEFT,
-            PAD + legend + XLABEL + below * (height + XLABEL),
-            each - LEFT - RIGHT,
+            i % columns * each + grown(LEFT),
+            PAD + legend + grown(XLABEL) + below * (height + grown(XLABEL) + OVER),
+            each - grown(LEFT) - RIGHT,
             height,
             label=f"radial {kind}",
         )
         draw_radial(axes, found, kind)
     for i, handles in enumerate(stacks):
-        style.list_handles(figure, handles, i * each + LEFT, PAD / 2 + legend)
+        style.list_handles(figure, handles, i * each + grown(LEFT), PAD / 2 + legend)
     if isinstance(figure, Figure):
         figure.set_label(title or " | ".join(p.network or "network" for p in found))
     return figure
@@ -208,19 +211,20 @@ def draw_radial(axes: Axes, profiles: Sequence[Radial], scale: str = "linear") -
     axes.spines[["top", "right"]].set_visible(False)
     first = profiles[0]
     unit = "pixels" if first.of == "input" else f"units of {first.of}"
-    axes.set_xlabel(f"distance from the centre of mass ({unit})")
+    names = ("distance from the centre of mass", "distance from the centre", "distance")
+    texts = [f"{name} ({unit})" for name in names]
+    axes.set_xlabel(style.fitting(width_of(axes) + BESIDE, 8, *texts))
     axes.set_ylabel(f"mean {wording.noun(first.measure)} / largest")
 
 
 def _network_handles(found: list[Radial], width: float) -> list[Any]:
-    longest = int((width - LEFT - 0.5) * 72 / (0.56 * 7 * style.letters()))
+    longest = style.list_room(width)
     made: list[Any] = []
     for i, p in enumerate(found):
         least = "≥ " if p.at_border else ""
         radii = f": ERF {p.erf_radius:.1f}, TRF {least}{p.trf_radius:.1f}"
         name = p.network or "network"
-        room = longest - len(radii)
-        name = name if len(name) <= room else f"{name[: max(room, 4) - 1]}…"
+        name = style.shortened(name, longest - style.text_width(radii, 7), 7)
         made.append(
             Line2D(
                 [],

@@ -13,14 +13,16 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
-from erfgraph.figures import style, wording
-from erfgraph.figures.given import Given, finished, panel_axes
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures import panel, style, wording
+from erfgraph.figures.given import Given, finished, panel_axes, width_of
+from erfgraph.figures.legends import legend_below, room_for
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.scale_spectrum import Size, Spectrum
 
 WIDTH, HEIGHT = 6.4, 1.55  # inches: of the page, and of one panel
 LEFT, RIGHT, PAD, BETWEEN = 0.66, 0.3, 0.1, 0.32
 XLABEL, LEGEND = 0.5, 0.28
+WHOLE = 0.24  # from the last number to the name of the whole map
 MOST_STEMS = 90  # sizes of one network that are drawn one by one
 MOST_NETWORKS = 8
 # dark enough on white, apart in grey and for colour-blind readers
@@ -93,20 +95,22 @@ def _draw(figure: AnyFigure | None, found: list[Spectrum], title: str | None) ->
     head = wrapped(text, width - 0.3, 9, bold=True) if text else []
     feet = [line for s in found for line in wrapped(_summary(s), width - 0.3, 7)]
     handles = _handles(found)
-    legend = LEGEND * math.ceil(len(handles) / 3)
-    fixed = 2 * PAD + len(head) * LINE + 0.18 + BETWEEN + XLABEL + legend + len(feet) * LINE
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in handles], width)
+    fixed = (
+        2 * PAD + len(head) * line() + 0.18 + BETWEEN + grown(XLABEL) + legend + len(feet) * line()
+    )
     figure = page(figure, width, fixed + 2 * HEIGHT, (3.2, fixed + 1.4))
     full, high = style.size_of(figure)
     height = (high - fixed) / 2
     write_lines(figure, head, high - PAD, 9, fontweight="bold")
-    top = high - PAD - len(head) * LINE - 0.18 - height
-    sides = full - LEFT - RIGHT, height
-    both = [place(figure, LEFT, y, *sides) for y in (top, top - BETWEEN - height)]
+    top = high - PAD - len(head) * line() - 0.18 - height
+    sides = full - grown(LEFT) - RIGHT, height
+    both = [place(figure, grown(LEFT), y, *sides) for y in (top, top - BETWEEN - height)]
     _draw_panels(both, found)
     both[0].tick_params(labelbottom=False)
     both[0].set_xlabel("")
-    _legend(figure, handles, PAD + len(feet) * LINE)
-    write_lines(figure, feet, PAD + len(feet) * LINE, 7, color="#333333")
+    legend_below(figure, handles, PAD + len(feet) * line() + 0.03)
+    write_lines(figure, feet, PAD + len(feet) * line(), 7, color="#333333")
     if isinstance(figure, Figure):
         figure.set_label(text or " | ".join(s.network or "network" for s in found))
     return figure
@@ -212,9 +216,11 @@ def _set_axes(
     axes.set_xlim(-0.02 * right, 1.02 * right)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(lambda share, _: wording.percent(share))
-    axes.xaxis.set_major_locator(MaxNLocator(9, integer=True, steps=[1, 2, 5, 10]))
+    few = max(2, min(9, int(width_of(axes) / grown(panel.NUMBER))))  # that stay apart
+    axes.xaxis.set_major_locator(MaxNLocator(few, integer=True, steps=[1, 2, 5, 10]))
     if edge is not None:
-        ticks = [t for t in axes.get_xticks() if 0 <= t <= 0.92 * edge]
+        last_one = min(0.92, 1 - grown(WHOLE) / width_of(axes)) * edge
+        ticks = [t for t in axes.get_xticks() if 0 <= t <= last_one]
         axes.xaxis.set_major_locator(FixedLocator([*ticks, edge]))
         axes.set_xticklabels([*(f"{t:g}" for t in ticks), "whole\nmap"])
         axes.axvline((last + edge) / 2, color=style.PALE, lw=0.8, ls=(0, (2, 2)), zorder=0)
@@ -277,15 +283,3 @@ def _handles(found: Sequence[Spectrum]) -> list[Any]:
     colour = COLOURS[0] if len(found) == 1 else style.DARK
     handles.append(Line2D([], [], color=colour, marker="v", ms=4, lw=0, label="median"))
     return handles
-
-
-def _legend(figure: AnyFigure, handles: Sequence[Any], bottom: float) -> None:
-    _, high = style.size_of(figure)
-    figure.legend(
-        handles=list(handles),
-        loc="lower center",
-        bbox_to_anchor=(0.5, (bottom + 0.03) / high),
-        ncols=min(len(handles), 3),
-        borderaxespad=0,
-        borderpad=0.2,
-    )

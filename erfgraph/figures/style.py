@@ -57,11 +57,13 @@ PALE = "#d4d4d4"
 DEFAULT_CMAP = "viridis"
 MOST_LINES = 3  # of one text: a network's notation may be long
 LINE = 0.165  # inches from one line of text to the next
+HINTED = 1.04  # width of a text on a screen over that of its letters
+EDGE = 0.05  # inches that stay free at the edge of a page
 JOINT = "\N{NO-BREAK SPACE}"  # between words that stay on one line
 # numbers and what they count, positions, sizes
 _TOGETHER = re.compile(
     r"\d %( of (the )?TRF)?|\d (px|units)|\d × (?=\d)"
-    r"|\((\w+, )+\w+\)( = \(.*?\))?|\bx = \d"
+    r"|[ET]RF (≥ )?\d|IoU \d|\((\w+, )+\w+\)( = \(.*?\))?|\bx = \d"
 )
 _PARTS = re.compile(rf"[^_./{JOINT}-]*[_./{JOINT}-]+|[^_./{JOINT}-]+")
 
@@ -133,6 +135,21 @@ def paper_style(paper: str | None = None, columns: int = 1) -> Iterator[None]:
 def letters() -> float:
     """Size of letters on the page, over that of the figures elsewhere."""
     return _page.get().letters
+
+
+def small(size: float) -> float:
+    """Points of letters that are small elsewhere: papers with larger ones want none small."""
+    return size * letters() if letters() <= 1 else max(size, RC["xtick.labelsize"]) * letters()
+
+
+def grown(inches: float) -> float:
+    """Room for letters: more where the paper wants larger ones."""
+    return inches * max(1.0, letters())
+
+
+def line() -> float:
+    """Inches from one line of text to the next on the page."""
+    return grown(LINE)
 
 
 def page_width(figure: AnyFigure | None, usual: float) -> float:
@@ -218,9 +235,24 @@ def place(
     return figure.add_axes((left / full, bottom / high, width / full, height / high), **options)
 
 
+def listed() -> float:
+    """Inches that a list's signs take before its texts."""
+    return 3.6 * 7 * letters() / 72
+
+
+def list_room(width: float) -> float:
+    """Inches that a text of a list may take on a page of a width."""
+    return (width - 2 * EDGE - listed()) / HINTED
+
+
 def list_handles(figure: AnyFigure, handles: Sequence[Any], left: float, top: float) -> None:
-    """A legend of one column without a frame's room, its corner given in inches."""
+    """A legend of one column without a frame's room, its corner given in inches.
+
+    Further left where its texts would leave the page.
+    """
     full, high = size_of(figure)
+    widest = max(text_width(str(handle.get_label()), 7) for handle in handles)
+    left = max(EDGE, min(left, full - EDGE - listed() - HINTED * widest))
     figure.legend(
         handles=list(handles),
         loc="upper left",
@@ -250,6 +282,19 @@ def _width(text: str, bold: bool) -> float:
         return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
+def fitting(width: float, size: float, *texts: str) -> str:
+    """The first of several texts, ever shorter, that fits a width, or the last."""
+    return next((text for text in texts if text_width(text, size) <= width), texts[-1])
+
+
+def shortened(text: str, width: float, size: float) -> str:
+    """A text whose end is left out where it is wider than there is room; not all of it."""
+    if text_width(text, size) <= width:
+        return text
+    kept = [n for n in range(3, len(text)) if text_width(f"{text[:n]}…", size) <= width]
+    return f"{text[: max(kept, default=3)]}…"
+
+
 def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
     """Text in at most three lines, on a paper six, that fit a width; font size in points."""
     # lines are not all as wide as the text is on average
@@ -276,6 +321,6 @@ def write_lines(
 ) -> None:
     """Centred lines of text, the first one's upper edge `top` inches above the bottom."""
     _, high = size_of(figure)
-    for i, line in enumerate(lines):
-        y = (top - i * LINE) / high
-        figure.text(0.5, y, line, ha="center", va="top", fontsize=size * letters(), **options)
+    for i, text in enumerate(lines):
+        y = (top - i * line()) / high
+        figure.text(0.5, y, text, ha="center", va="top", fontsize=size * letters(), **options)

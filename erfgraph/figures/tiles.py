@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from erfgraph.errors import InputError
 from erfgraph.figures import style
 from erfgraph.figures.legends import legend_below, room_for
-from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
+from erfgraph.figures.style import AnyFigure, grown, line, page, place, wrapped, write_lines
 from erfgraph.shape import Box
 
 PAD, LEFT, RIGHT, BETWEEN = 0.1, 0.58, 0.16, 0.5  # inches, as all lengths here
@@ -109,11 +109,13 @@ def lay_out(
     (figure, list of Axes, Axes or None)
         The axes of the panels, and of the colour bar.
     """
-    beside = BAR + BAR_TEXT + 0.1 if bar else 0.0
-    fit = style.per_row(PER_ROW, LEFT + RIGHT + beside - BETWEEN, LEAST + BETWEEN, figure)
+    beside = BAR + grown(BAR_TEXT) + 0.1 if bar else 0.0
+    fit = style.per_row(
+        PER_ROW, grown(LEFT) + RIGHT + beside - grown(BETWEEN), LEAST + grown(BETWEEN), figure
+    )
     per_row = 1 if any(tile.flat for tile in tiles) else min(len(tiles), fit)
     rows = [tiles[i : i + per_row] for i in range(0, len(tiles), per_row)]
-    around = LEFT + RIGHT + beside + (per_row - 1) * BETWEEN
+    around = grown(LEFT) + RIGHT + beside + (per_row - 1) * grown(BETWEEN)
     side = ONLY if len(tiles) == 1 else SIDE
     wide = 4.6 if per_row == 1 and tiles[0].flat else side * per_row
     width = style.page_width(figure, min(max(NARROWEST, around + wide), WIDEST))
@@ -124,16 +126,16 @@ def lay_out(
     feet = [[wrapped(t.foot, text, FOOT_TEXT) for t in row] for row in rows]
     top_lines = wrapped(title, width - 2 * PAD, 9, bold=True) if title else []
     gap = 0.06 if title else 0.0
-    above = [max(map(len, row)) * LINE + ABOVE for row in heads]
-    below = [XLABEL + max(map(len, row)) * LINE + 0.08 for row in feet]
-    legend = LEGEND + room_for([str(h.get_label()) for h in handles], width)
-    fixed = 2 * PAD + LINE * len(top_lines) + gap + sum(above) + sum(below) + legend
+    above = [max(map(len, row)) * line() + ABOVE for row in heads]
+    below = [grown(XLABEL) + max(map(len, row)) * line() + 0.08 for row in feet]
+    legend = grown(LEGEND) + room_for([str(h.get_label()) for h in handles], width)
+    fixed = 2 * PAD + line() * len(top_lines) + gap + sum(above) + sum(below) + legend
     most = [max(_tall(t, min(room, side), strip) for t in row) for row in rows]
     figure = page(figure, width, fixed + sum(most), (around + LEAST * per_row, fixed + 0.5))
     full, high = style.size_of(figure)
     shrink = min(1.0, (high - fixed) / sum(most))
     write_lines(figure, top_lines, high - PAD, 9, fontweight="bold")
-    y = high - PAD - LINE * len(top_lines) - gap
+    y = high - PAD - line() * len(top_lines) - gap
     found: list[Axes] = []
     for row, tall, head, foot, over, under in zip(
         rows, most, heads, feet, above, below, strict=True
@@ -142,11 +144,11 @@ def lay_out(
         for i, tile in enumerate(row):
             h = _tall(tile, min(room, side), strip) * shrink
             w = _wide(tile, min(room, side) * shrink, room)
-            middle = LEFT + i * (room + BETWEEN) + room / 2
+            middle = grown(LEFT) + i * (room + grown(BETWEEN)) + room / 2
             axes = place(figure, middle - w / 2, y, w, h)
             found.append(axes)
-            lines = [(head[i], y + h + ABOVE + len(head[i]) * LINE, HEAD_TEXT, "bold")]
-            lines += [(foot[i], y - XLABEL, FOOT_TEXT, "normal")]
+            lines = [(head[i], y + h + ABOVE + len(head[i]) * line(), HEAD_TEXT, "bold")]
+            lines += [(foot[i], y - grown(XLABEL), FOOT_TEXT, "normal")]
             for texts, at, size, weight in lines:
                 _column(figure, texts, middle / full, at, size, fontweight=weight)
         y -= under
@@ -154,7 +156,7 @@ def lay_out(
     if bar:
         tall = min(2.0, sum(most) * shrink)
         bottom = found[0].get_position().y1 * high - tall
-        at = full - RIGHT - BAR_TEXT - BAR
+        at = full - RIGHT - grown(BAR_TEXT) - BAR
         place_of_bar = place(figure, at, bottom, BAR, tall)
     return figure, found, place_of_bar
 
@@ -183,9 +185,9 @@ def _column(
 ) -> None:
     """Lines of text below each other, centred at a share of the figure's width."""
     _, high = style.size_of(figure)
-    for i, line in enumerate(lines):
-        y = (top - i * LINE) / high
-        figure.text(x, y, line, ha="center", va="top", fontsize=size * style.letters(), **options)
+    for i, text in enumerate(lines):
+        y = (top - i * line()) / high
+        figure.text(x, y, text, ha="center", va="top", fontsize=size * style.letters(), **options)
 
 
 def set_axes(axes: Axes, view: Box, labels: Sequence[str]) -> None:

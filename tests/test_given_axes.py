@@ -336,3 +336,13 @@ def test_a_graph_of_planes_goes_into_plain_axes_and_into_space(shape):
     assert np.all(np.diff(dots.get_offsets()[order, 0]) >= 0)
     with pytest.raises(InputError, match="projection '3d', wanted 'rectilinear'"):
         figures.graph_figure(eg.load("conv3", 5), ax=space)
+
+
+def test_images_are_not_turned_by_the_callers_settings():
+    maps = []
+    for origin in ("upper", "lower"):
+        with mpl.rc_context({"image.origin": origin}):
+            ax = Figure().add_subplot()
+            figures.importance_figure(eg.importance(eg.load("conv3*3", (9, 9))), ax=ax)
+        maps.append((ax.images[0].origin, ax.images[0].get_extent(), ax.get_ylim()))
+    assert maps[0] == maps[1]

@@ -30,7 +30,8 @@ def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(make)
     def made(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with own_settings():
+        # in axes of the caller's, letters and lines are the caller's, but up stays up
+        with own_settings("image." if kwargs.get("ax") is not None else ""):
             figure = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         texts = [

@@ -14,14 +14,19 @@ _APART = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
 
 
 @contextlib.contextmanager
-def own_settings() -> Iterator[None]:
+def own_settings(begin: str = "") -> Iterator[None]:
     """A context: all settings of matplotlib that change how a figure looks are its own.
 
     The figures' style names the settings that it wants otherwise. Without this, a file
     `matplotlibrc` in the folder would change the rest: a grid over the maps, an image upside
     down, a file of another width.
+
+    Parameters
+    ----------
+    begin : str
+        How the names of these settings begin; the others stay.
     """
-    changed = _changed()
+    changed = {key: value for key, value in _changed().items() if key.startswith(begin)}
     with matplotlib.rc_context(changed) if changed else contextlib.nullcontext():
         yield
 

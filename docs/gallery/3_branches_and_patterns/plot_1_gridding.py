@@ -45,4 +45,4 @@ for dilations in itertools.combinations_with_replacement(range(1, 6), 3):
     text = " ".join(f"conv3d{d}" for d in dilations)
     if eg.gridding(eg.load(text)).holes == 0:
         safe.append(dilations)
-print("no holes:", *safe)
+print("no holes:", *safe, sep="\n")

@@ -26,7 +26,7 @@ figure = coverage_figure(found)
 for name, one in zip(names, found, strict=True):
     unproductive, critical = len(one.unproductive), len(one.critical)
     print(f"{name}: {unproductive} unproductive, {critical} critical layers")
-    print("   unproductive:", *one.unproductive)
+    print("   the last of the unproductive:", *one.unproductive[-3:])
 
 # %%
 # And the other way round. From the first size on no layer is unproductive, from the second on none

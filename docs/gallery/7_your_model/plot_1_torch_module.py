@@ -73,4 +73,4 @@ class Sorted(nn.Module):
 try:
     eg.from_torch(nn.Sequential(nn.Conv2d(3, 8, 3), Sorted()), (3, 16, 16))
 except eg.UnknownOperationError as error:
-    print(str(error).partition("; supported")[0])
+    print(str(error).partition(";")[0])

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import erfgraph as eg
+from erfgraph import figures
 from erfgraph.errors import FileError
 from erfgraph.figures import coverage_figure, importance_figure, save_figure
+from erfgraph.figures.about import about
 from erfgraph.figures.photo import read_photo
 from erfgraph.files import check_target, write_together, write_whole
 
@@ -84,6 +86,22 @@ def test_formulas_of_a_figure_of_yours_stay(tmp_path):
     title = figure.suptitle("$x^2$")
     coverage_figure(eg.coverage(eg.load("conv3*3", (9, 9))), ax=axes)
     assert title.get_parse_math()
+
+
+def test_figures_of_many_layers_and_units_say_which():
+    net = eg.load("conv3p1*3 max2", (12, 12))
+    made = {
+        coverage_figure(eg.coverage(net)): ("input to max_pool1", "centre"),
+        figures.growth_figure(eg.growth(net)): ("input to max_pool1", "centre"),
+        figures.cells_figure(eg.cells(net)): ("max_pool1", "all"),
+        figures.centre_figure(net, ["conv2"]): ("conv2", "all"),
+        figures.match_figure(
+            eg.match_objects(net, eg.ObjectSizes([6, 40], [5, 50]), ["conv2", "max_pool1"])
+        ): ("conv2 to max_pool1", "centre"),
+    }
+    for figure, expected in made.items():
+        found = about(figure)
+        assert (found["layer"], found["unit"]) == expected
 
 
 # --- files --------------------------------------------------------------------------------

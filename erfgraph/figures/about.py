@@ -102,6 +102,7 @@ def _facts(given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             value = getattr(one, key, None)
             if value is not None:
                 yield key, str(value)
+        yield from _several(one)
         rule = getattr(one, "rule", None)
         if rule is not None and contours is None:
             yield "threshold", f"{rule} {one.threshold:g}"
@@ -110,10 +111,23 @@ def _facts(given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "threshold", f"peak {check_threshold('peak', None):g}"
 
 
+def _several(one: Any) -> Iterable[tuple[str, str]]:
+    """Layers and units of a result that is about more than one."""
+    rows = getattr(one, "rows", ()) or getattr(one, "levels", ())
+    if rows:  # of a chain, or the levels that are matched
+        names = [row.name for row in rows]
+        yield "layer", names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        yield "unit", "centre"
+    elif hasattr(one, "layer") and not hasattr(one, "unit"):
+        yield "unit", "all"
+
+
 def _unit_of(net: Network, given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Layer, unit and measure where a figure is made of a network itself."""
     for layer in given.get("layers") or ():
         yield "layer", layer.name if isinstance(layer, FeatureMap) else str(layer)
+    if "layers" in given:  # whose units are drawn
+        yield "unit", "all"
     if "unit" in given:
         layer = given.get("layer")
         m = net.output if layer is None else net[layer]

@@ -649,6 +649,31 @@ def test_units_stand_over_the_middle_of_their_fields():
     assert places("gap", 5)[1] == [2]
 
 
+def test_maps_of_two_axes_are_planes_under_their_units():
+    net = eg.load("res(conv3p1) conv3s2p1", (7, 5))
+    figure, ax = graph_figure(net), Figure().add_subplot()
+    (axes,) = figure.axes
+    (planes,) = [c for c in axes.collections if c.get_label() == "planes"]
+    (units,) = [c for c in axes.collections if c.get_label() == "units"]
+    corners, at = np.asarray(planes._faces), np.transpose(units._offsets3d)
+    assert corners.shape == (len(net.maps), 4, 3)
+    start = 0
+    for m, plane in zip(net.maps, corners, strict=True):
+        own = at[start : (start := start + int(np.prod(m.shape)))]
+        np.testing.assert_allclose(plane[:, 2], own[:, 2].mean())
+        beyond = np.stack(
+            [own.min(axis=0) - plane.min(axis=0), plane.max(axis=0) - own.max(axis=0)]
+        )
+        assert np.all((beyond[:, :2] > 0.3) & (beyond[:, :2] < 0.5))
+    graph_figure(net, ax=ax)
+    (seen,) = [c for c in ax.collections if c.get_label() == "planes"]
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    vertices = np.concatenate([path.vertices for path in seen.get_paths()])
+    assert np.all((vertices > (x0, y0)) & (vertices < (x1, y1)))
+    flat = graph_figure(eg.load("conv3*2")).axes[0]
+    assert not [c for c in flat.collections if c.get_label() == "planes"]
+
+
 def test_no_unit_hides_another():
     for shape in ((5, 5), (8, 5)):
         figure = graph_figure(eg.load("conv3*2", input_shape=shape))

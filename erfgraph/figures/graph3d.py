@@ -25,10 +25,12 @@ from erfgraph.figures.graph_draw import (
     Look,
     diameter_of,
     draw_graph,
+    draw_planes,
     font_in,
     fonts_on,
     nearest,
     paths_through,
+    plane_corners,
     wish,
 )
 from erfgraph.figures.placing import Drawn, place_graph
@@ -250,12 +252,17 @@ def _into_plain(axes: Axes, job: _Job) -> None:
     low, view = ELEVATIONS[0], _view(ELEVATIONS[0])
     points = job.drawn.points[:, [0, 2]] if flat else _stack(job, low) @ view.T
     bow = 1.0 if job.bowed else 0.0
+    edges = points
+    if not flat:
+        planes = plane_corners(job.drawn, _stack(job, low)) @ view.T
+        draw_planes(axes, planes)
+        edges = planes.reshape(-1, 2)
     rows = [points[job.drawn.points[:, 2] == m.index, 1] for m in job.net.maps]
     axes.set_yticks([float(row.mean()) for row in rows], [_plane_name(m) for m in job.net.maps])
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    (x0, y0), (x1, y1) = edges.min(axis=0), edges.max(axis=0)
     axes.set_xlim(x0 - 0.6, x1 + 0.6 + bow / 2)
     axes.set_ylim(y0 - 0.4, y1 + 0.4)
     if not flat:
@@ -275,6 +282,7 @@ def _into_space(axes: Any, job: _Job) -> None:
     diameter = diameter_of(nearest(on_page))
     fonts = fonts_on(job.drawn, job.look.labels, diameter)
     bow = 1.0 if job.bowed else 0.0
+    draw_planes(axes, plane_corners(job.drawn, points))
     draw_graph(axes, job.drawn, job.look, points, bow, diameter, fonts)
     for m in job.net.maps:
         plane = points[job.drawn.points[:, 2] == m.index]
@@ -343,6 +351,7 @@ def _space(job: _Job) -> Figure:
     corner, edge = seen.screen.min(axis=0), seen.diameter / 144 + 0.04
     axes = _space_axes(figure, seen, (left + edge, bottom + edge), corner)
     bow = 1.0 if job.bowed else 0.0
+    draw_planes(axes, plane_corners(job.drawn, seen.points))
     draw_graph(axes, job.drawn, job.look, seen.points, bow, seen.diameter, seen.fonts)
     level = job.drawn.points[:, 2]
     heights = [

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.collections import LineCollection
-from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
+from matplotlib.collections import LineCollection, PolyCollection
+from mpl_toolkits.mplot3d.art3d import (  # type: ignore[import-untyped]
+    Line3DCollection,
+    Poly3DCollection,
+)
 from scipy.spatial import cKDTree
 
 from erfgraph.figures import style
@@ -25,6 +28,8 @@ EDGE, THIN = (
 )  # widths in points of an edge that is read once, where units are large, small
 CONE_EDGE = "#4a4a4a"
 WIDEST, LEAST = 2.4, 0.2  # widths by paths, where units are large
+RIM = 0.42  # how far a plane reaches beyond its units, over the distance between them
+PLANE, PLANE_EDGE = (0.55, 0.65, 0.8, 0.1), (0.55, 0.6, 0.68, 0.8)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,43 @@ def draw_graph(
             # a label wider than its node stands beyond the fill: dark, with a halo
             wide = font * LETTER * len(text) > OVER * diameter + 1e-9
             axes.text(*at, text, **_text_look(font, "black" if wide else colour, wide))
+
+
+def plane_corners(drawn: Drawn, points: np.ndarray) -> np.ndarray:
+    """Corners of a plane under the units of every map.
+
+    Parameters
+    ----------
+    drawn : Drawn
+    points : float64 array (units, 3)
+        Places of the units in space.
+
+    Returns
+    -------
+    float64 array (maps, 4, 3)
+    """
+    corners = []
+    for m in np.unique(drawn.points[:, 2]):
+        units = points[drawn.points[:, 2] == m]
+        rim = np.array([RIM, RIM, 0.0])
+        (x0, y0, z), (x1, y1, _) = units.min(axis=0) - rim, units.max(axis=0) + rim
+        corners.append([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)])
+    return np.array(corners)
+
+
+def draw_planes(axes: Any, corners: np.ndarray) -> None:
+    """Planes, in space or as they are seen, by the last axis of their corners."""
+    looks: dict[str, Any] = {
+        "facecolors": PLANE,
+        "edgecolors": PLANE_EDGE,
+        "linewidths": 0.5,
+        "zorder": 0,
+    }
+    looks |= {"clip_on": False, "label": "planes"}
+    if corners.shape[-1] == 3:
+        axes.add_collection3d(Poly3DCollection(corners, **looks), autolim=False)
+    else:
+        axes.add_collection(PolyCollection(corners, **looks), autolim=False)
 
 
 def paths_through(drawn: Drawn, to_unit: Sequence[int]) -> list[float]:

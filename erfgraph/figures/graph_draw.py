@@ -183,7 +183,7 @@ def draw_planes(axes: Any, corners: np.ndarray) -> None:
     if corners.shape[-1] == 3:
         axes.add_collection3d(Poly3DCollection(corners, **looks), autolim=False)
     else:
-        axes.add_collection(PolyCollection(corners, **looks), autolim=False)
+        axes.add_collection(PolyCollection(list(corners), **looks), autolim=False)
 
 
 def paths_through(drawn: Drawn, to_unit: Sequence[int]) -> list[float]:

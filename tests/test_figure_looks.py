@@ -158,6 +158,16 @@ def test_numbers_stay_with_what_they_count():
         assert all(sum(part in line for line in lines) == 1 for part in whole[1:]), width
 
 
+def test_what_is_measured_stays_with_its_number():
+    text = "ERF at 4.55 %: IoU 0.345, area 12 px², sides 12.3 and 21.0 px; TRF ≥ 126.4, period 2"
+    parts = ("IoU 0.345", "area 12 px²", "sides 12.3", "21.0 px", "TRF ≥ 126.4", "period 2")
+    for width in np.arange(1.2, 5.0, 0.1):
+        with paper_style("neurips"):
+            lines = style.wrapped(text, width, 7)
+        assert " ".join(lines) == text
+        assert all(sum(part in line for line in lines) == 1 for part in parts)
+
+
 def test_positions_stay_whole():
     text = "TRF: 13 × 13 px; largest: 19,881 paths at (y, x) = (16, 16)"
     for width in np.arange(1.5, 5.0, 0.1):
@@ -212,6 +222,18 @@ def test_numbers_below_small_images_stay_apart(n):
 
 
 # --- texts ----------------------------------------------------------------------------------
+
+
+def test_counts_on_bars_stay_apart():
+    imp = eg.importance(eg.load("conv7*3"))
+    for page in (None, "cvpr", "nature", "neurips"):
+        with paper_style(page):
+            figure = importance_figure(imp)
+            figure.canvas.draw()
+        texts = sorted(figure.axes[0].texts, key=lambda text: text.get_window_extent().x0)
+        assert len(texts) == 19
+        boxes = [text.get_window_extent() for text in texts]
+        assert all(a.x1 < b.x0 or a.y1 < b.y0 or b.y1 < a.y0 for a, b in pairwise(boxes)), page
 
 
 def test_equal_sides_are_said_once():

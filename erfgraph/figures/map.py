@@ -204,7 +204,8 @@ def _image(
     if marginals is None:
         marginals = style.page_width(figure, USUAL) >= ROOMY
     side = GAP + SIDE if marginals else 0.0
-    beside = grown(LEFT) + side + GAP + (GAP if marginals else 0) + BAR + grown(BAR_TEXT) + RIGHT
+    before = grown(LEFT) if marginals else LEFT  # without them there is room
+    beside = before + side + GAP + (GAP if marginals else 0) + BAR + grown(BAR_TEXT) + RIGHT
     w, h = image_sides(panel.sides, LONG, LONG)
     width = style.page_width(figure, max(USUAL, beside + w))
     w, h = image_sides(panel.sides, max(SHORT, min(LONG, width - beside)), LONG)
@@ -221,7 +222,7 @@ def _image(
     figure = page(figure, width, below + h + above, (beside + SHORT, below + SHORT + above))
     full, high = style.size_of(figure)
     w, h = image_sides(panel.sides, min(LONG, full - beside), high - below - above)
-    left = grown(LEFT) + (full - beside - w) / 2
+    left = before + (full - beside - w) / 2
     main = place(figure, left, below, w, h)
     image = draw_panel(main, panel, scale, cmap)
     draw_overlay(main, image, imp, over)
@@ -229,9 +230,7 @@ def _image(
         top = place(figure, left, below + h + GAP, w, SIDE, sharex=main)
         right = place(figure, left + w + GAP, below, SIDE, h, sharey=main)
         _side_panels(imp, panel, top, right)
-    bar = place(
-        figure, left + beside - grown(LEFT) - RIGHT - BAR - grown(BAR_TEXT) + w, below, BAR, h
-    )
+    bar = place(figure, left + beside - before - RIGHT - BAR - grown(BAR_TEXT) + w, below, BAR, h)
     colour_bar(figure, image, bar, scale, wording.counted(imp))
     legend(figure, shown, scale, (left + w / 2) / full, PAD + len(foot) * line(), over=over)
     _frame(figure, imp, head, foot, title)

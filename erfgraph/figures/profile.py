@@ -22,6 +22,7 @@ from erfgraph.importance_map import ImportanceMap
 
 MOST_BARS = 40
 LARGEST_ON_A_BAR = 9999
+APART = 1.0  # points from one count to the next
 WIDTH, HEIGHT = 6.4, 1.9  # inches: of the page, and of one row's axes
 LEFT, RIGHT, PAD = 0.72, 0.2, 0.1
 XLABEL, LEGEND, BETWEEN = 0.46, 0.3, 0.16
@@ -76,7 +77,7 @@ def _label_bars(
     room = axes.get_window_extent().width / axes.figure.dpi * 72 / np.ptp(axes.get_xlim())
     longest = 0.7 * len(str(imp.peak.value)) * style.letters()  # bold, over the font size
     sizes = (7.5, 6.0, 5.0) if style.letters() <= 1 else (7.5, 7.0)
-    fitting = [size for size in sizes if longest * size <= room]
+    fitting = [size for size in sizes if longest * size + APART <= room]
     if not fitting:
         return False
     size = fitting[0]

@@ -63,7 +63,8 @@ JOINT = "\N{NO-BREAK SPACE}"  # between words that stay on one line
 # numbers and what they count, positions, sizes
 _TOGETHER = re.compile(
     r"\d %( of (the )?TRF)?|\d (px|units)|\d × (?=\d)"
-    r"|[ET]RF (≥ )?\d|IoU \d|\((\w+, )+\w+\)( = \(.*?\))?|\bx = \d"
+    r"|\b(area|sides?|every|period|IoU|[ET]RF) (≥ )?(?=\d)"
+    r"|\((\w+, )+\w+\)( = \(.*?\))?|\bx = \d"
 )
 _PARTS = re.compile(rf"[^_./{JOINT}-]*[_./{JOINT}-]+|[^_./{JOINT}-]+")
 

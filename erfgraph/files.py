@@ -28,9 +28,10 @@ def check_target(path: Any, suffixes: tuple[str, ...]) -> Path:
     folder = target.parent
     try:
         within, there = folder.is_dir(), target.exists()
-    except (OSError, ValueError) as error:  # too long, or with a null in it
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise FileError(f"{str(target)!r}: no path of a file: {reason}") from None
+    except OSError as error:  # too long a name, or a folder that one must not look into
+        raise FileError(f"{target}: cannot be written: {error.strerror}") from None
+    except ValueError as error:  # a null in it
+        raise FileError(f"{str(target)!r}: no path of a file: {error}") from None
     if not within:
         raise FileError(f"{target}: the folder {str(folder)!r} does not exist")
     if target.is_dir():

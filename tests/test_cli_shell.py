@@ -98,6 +98,13 @@ def test_ctrl_c_leaves_one_line_and_no_file(tmp_path, after, command):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_arguments_there_is_help_and_no_error(capsys):
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert "Usage: " in out
+    assert err == ""
+
+
 def test_no_option_is_passed_over_for_being_empty(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command in (
@@ -113,11 +120,11 @@ def test_no_option_is_passed_over_for_being_empty(tmp_path, monkeypatch, capsys)
 
 def test_names_that_no_file_can_have(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for path in ("x" * 300 + ".png", "a\0b.png"):
-        assert main([*MAP, "-o", path]) == 2
+    for path, said in (("x" * 300, "File name too long"), ("a\0b", "no path of a file")):
+        assert main([*MAP, "-o", f"{path}.png"]) == 2
         err = capsys.readouterr().err
         assert err.count("\n") == 1
-        assert "no path of a file" in err
+        assert said in err
     longest = "x" * 251 + ".png"
     assert main([*MAP, "-o", longest]) == 0
     assert [p.name for p in tmp_path.iterdir()] == [longest]

@@ -38,6 +38,11 @@ def offered(words: list[str], shell: str = "bash") -> list[str]:
         "COMP_WORDS": " ".join(words),
         "COMP_CWORD": str(len(words) - 1),
     }
+    return told(asked).split()
+
+
+def told(asked: dict[str, str]) -> str:
+    """The answer to what a shell asks by its environment."""
     script = "import sys; sys.argv = ['erfgraph']\nfrom erfgraph.cli import run\nrun()"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -47,7 +52,7 @@ def offered(words: list[str], shell: str = "bash") -> list[str]:
         check=False,
     )
     assert done.stderr == ""
-    return done.stdout.split()
+    return done.stdout
 
 
 def test_every_text_that_is_a_name_is_offered() -> None:
@@ -103,6 +108,18 @@ def test_nothing_is_run_to_find_layers(tmp_path, monkeypatch) -> None:
     with pytest.raises(eg.ErfgraphError):  # the same name, used, runs it
         eg.load("mine.py:net")
     assert (tmp_path / "ran").exists()
+
+
+def test_an_answer_is_one_line() -> None:
+    """Fish takes a second line of a help text for another name to offer."""
+    asked = {
+        "_ERFGRAPH_COMPLETE": "complete_fish",
+        "_TYPER_COMPLETE_ARGS": "erfgraph map --",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    lines = [line for line in told(asked).splitlines() if line]
+    assert len(lines) > 20
+    assert all(line.startswith("--") for line in lines)
 
 
 def test_networks_are_those_of_the_zoo() -> None:

@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
         if type(error).__name__ in ("Abort", "Exit"):
             status = int(getattr(error, "exit_code", INTERRUPTED))
         elif hasattr(error, "format_message"):
-            return _refuse(error.format_message())
+            said = error.format_message()
+            return _refuse(said) if said else 0  # without arguments the help is printed, no more
         else:
             raise
     if status == INTERRUPTED:  # typer makes it of Ctrl-C

@@ -19,6 +19,7 @@ from erfgraph.figures import (
     centre_figure,
     compare_figure,
     coverage_figure,
+    gridding_figure,
     growth_figure,
     importance_figure,
     match_figure,
@@ -402,3 +403,16 @@ def test_strips_of_centres_are_described_in_lines_that_fit():
     assert all("\n" in text for text in texts)
     assert all(text.replace("\n", " ").endswith("5 px objects") for text in texts)
     assert not any("\n" in text.get_text() for text in centre_figure(net).axes[0].texts)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (2, 1), (2,)])
+def test_positions_are_whole_numbers_however_few(shape):
+    imp = eg.importance(eg.load("conv1", shape))
+    for figure in (importance_figure(imp), gridding_figure(imp)):
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        for axis in (axes.xaxis, axes.yaxis)[: len(shape)]:
+            shown = sorted(axis.get_view_interval())
+            ticks = [t for t in axis.get_majorticklocs() if shown[0] <= t <= shown[1]]
+            assert ticks
+            assert all(t == round(t) for t in ticks)

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from erfgraph.errors import InputError
 from erfgraph.figures import map as single
@@ -276,7 +275,7 @@ def _canvas(
     axes.set_xlabel("x (pixels)")
     axes.set_ylabel("y (pixels)")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        style.positions(axis, 5)
 
 
 def _centres(axes: Axes, cells: Cells, picked: list[Cell]) -> None:
@@ -383,7 +382,7 @@ def draw_rows(axes: Axes, cells: Cells, picked: list[Cell]) -> None:
     axes.set_yticks(range(len(picked)), [wording.position(cell.unit) for cell in picked])
     axes.set_ylabel("cell")
     axes.set_xlabel("x (pixels)")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    style.positions(axes.xaxis, 8)
 
 
 # --- texts --------------------------------------------------------------------------------

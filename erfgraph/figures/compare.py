@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from erfgraph.erf import ERF
 from erfgraph.errors import InputError
@@ -306,7 +305,7 @@ def _draw(
 def _few_numbers(axes: Axes, *, first: bool) -> None:
     """As many numbers as fit beside a small image; only the first has some at its left."""
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+        style.positions(axis, 3)
     axes.tick_params(labelleft=first)
 
 

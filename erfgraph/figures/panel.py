@@ -17,7 +17,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import binary_closing
 
 from erfgraph.erf import ERF
@@ -251,7 +250,7 @@ def draw_panel(
     # as many numbers as stay apart below the image
     few = max(2, min(5, int(given.width_of(axes) / style.grown(NUMBER))))
     for axis, most in ((axes.xaxis, few), (axes.yaxis, 5)):
-        axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
+        style.positions(axis, most)
     return image
 
 

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from erfgraph.erf import ERF
 from erfgraph.figures import style, wording
@@ -61,7 +60,7 @@ def draw_profile(
     labelled = few and _label_bars(axes, imp, positions, filled)
     room = (scale.vmax - bottom) * (0.14 if labelled else 0.05)
     axes.set_ylim(bottom, scale.vmax + room)
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    style.positions(axes.xaxis, 10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(wording.axis_label(0, imp))
     axes.set_ylabel(scale.label(wording.counted(imp)))

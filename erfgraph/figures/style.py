@@ -16,9 +16,11 @@ import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
 
 from erfgraph.errors import InputError, unknown_name
 from erfgraph.figures.papers import paper_of
@@ -281,6 +283,13 @@ def _width(text: str, bold: bool) -> float:
     with warnings.catch_warnings():  # signs that the font has not: drawn as boxes
         warnings.simplefilter("ignore")
         return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def positions(axis: Axis, most: int) -> None:
+    """Numbers of an axis of units: whole ones, at most so many, two where there are two units."""
+    units = round(abs(float(np.diff(axis.get_view_interval())[0])))
+    few = min(2, max(1, units))
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=few, steps=[1, 2, 5, 10]))
 
 
 def fitting(width: float, size: float, *texts: str) -> str:

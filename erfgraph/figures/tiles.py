@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from erfgraph.errors import InputError
 from erfgraph.figures import style
@@ -202,7 +201,7 @@ def set_axes(axes: Axes, view: Box, labels: Sequence[str]) -> None:
         axes.set_ylabel(labels[0])
         shown.append(axes.yaxis)
     for axis in shown:
-        axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        style.positions(axis, 5)
 
 
 def draw_period(axes: Axes, cell: Box, view: Box) -> None:

@@ -130,6 +130,14 @@ def test_names_that_no_file_can_have(tmp_path, monkeypatch, capsys):
     assert [p.name for p in tmp_path.iterdir()] == [longest]
 
 
+def test_the_limit_of_edges_is_one_of_drawings_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["graph", "conv3*2", "--max-edges", "1", "-o", "a.png"]) == 2
+    assert "the limit (max_edges) is 1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert main(["graph", "conv3*2", "--max-edges", "12", "-o", "a.png"]) == 0
+
+
 def test_growth_of_the_input_alone_has_no_logarithm(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     command = ["growth", *MAP[1:], "--layer", "input", "--scale", "log"]

@@ -74,6 +74,8 @@ def graph_command(
     if drawing:
         from erfgraph import figures
 
+        if max_edges is not None:
+            eg.graph(made, max_edges)  # refuses
         with o.on_paper(paper, columns):
             drawn = figures.graph_figure(made, layer, where, measure, edge_width=edge_width)
             o.write_figure(drawn, drawing)

@@ -665,13 +665,18 @@ def test_maps_of_two_axes_are_planes_under_their_units():
             [own.min(axis=0) - plane.min(axis=0), plane.max(axis=0) - own.max(axis=0)]
         )
         assert np.all((beyond[:, :2] > 0.3) & (beyond[:, :2] < 0.5))
+    FigureCanvasAgg(figure).draw()
+    flat = proj3d.proj_transform(*corners.reshape(-1, 3).T, axes.get_proj())[:2]
+    page = figure.transFigure.inverted().transform(axes.transData.transform(np.transpose(flat)))
+    assert page.min() > 0
+    assert page.max() < 1
     graph_figure(net, ax=ax)
     (seen,) = [c for c in ax.collections if c.get_label() == "planes"]
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     vertices = np.concatenate([path.vertices for path in seen.get_paths()])
     assert np.all((vertices > (x0, y0)) & (vertices < (x1, y1)))
-    flat = graph_figure(eg.load("conv3*2")).axes[0]
-    assert not [c for c in flat.collections if c.get_label() == "planes"]
+    rows = graph_figure(eg.load("conv3*2")).axes[0]
+    assert not [c for c in rows.collections if c.get_label() == "planes"]
 
 
 def test_no_unit_hides_another():

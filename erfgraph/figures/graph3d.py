@@ -318,7 +318,9 @@ class _Seen:
 
     elevation: float
     points: np.ndarray
+    planes: np.ndarray  # (maps, 4, 3)
     screen: np.ndarray  # (units, 2), one step in space is `unit` inches
+    low: np.ndarray  # (2,), the lower left corner of the box, as `screen`
     unit: float
     diameter: float
     fonts: np.ndarray
@@ -327,15 +329,20 @@ class _Seen:
 
 def _seen(job: _Job, elevation: float) -> _Seen:
     points = _stack(job, elevation)
-    screen = points @ _view(elevation).T
-    size, apart = np.ptp(screen, axis=0), nearest(screen)
-    unit = min(wish(job.look.labels) / 72 / apart, *(np.array(_largest(job.net)) / (size + 1)))
+    planes = plane_corners(job.drawn, points)
+    screen, reach = (at.reshape(-1, 3) @ _view(elevation).T for at in (points, planes))
+    apart = nearest(screen)
+    room = np.array(_largest(job.net)) / (np.ptp(reach, axis=0) + 0.3)
+    unit = min(wish(job.look.labels) / 72 / apart, *room)
     diameter = diameter_of(72 * unit * apart)
-    edge = diameter / 144 + 0.04
-    bow = 1.0 if job.bowed else 0.0
-    box = (size[0] * unit + 2 * edge + bow * unit / 2, size[1] * unit + 2 * edge)
+    edge, line = (diameter / 144 + 0.04) / unit, 0.02 / unit  # half a node, half a line
+    bow = np.array([0.5 if job.bowed else 0.0, 0.0])
+    low = np.minimum(screen.min(axis=0) - edge, reach.min(axis=0) - line)
+    high = np.maximum(screen.max(axis=0) + edge + bow, reach.max(axis=0) + line)
+    width, height = (high - low) * unit
     fonts = fonts_on(job.drawn, job.look.labels, diameter)
-    return _Seen(elevation, points, screen, unit, diameter, fonts, box)
+    box = (float(width), float(height))
+    return _Seen(elevation, points, planes, screen, low, unit, diameter, fonts, box)
 
 
 def _space(job: _Job) -> Figure:
@@ -348,14 +355,13 @@ def _space(job: _Job) -> Figure:
         more = np.count_nonzero(other.fonts) > np.count_nonzero(seen.fonts)
         seen = other if more and other.box[1] <= TALLEST else seen
     figure, left, bottom = _page(job, seen.box, seen.fonts)
-    corner, edge = seen.screen.min(axis=0), seen.diameter / 144 + 0.04
-    axes = _space_axes(figure, seen, (left + edge, bottom + edge), corner)
+    axes = _space_axes(figure, seen, (left, bottom), seen.low)
     bow = 1.0 if job.bowed else 0.0
-    draw_planes(axes, plane_corners(job.drawn, seen.points))
+    draw_planes(axes, seen.planes)
     draw_graph(axes, job.drawn, job.look, seen.points, bow, seen.diameter, seen.fonts)
     level = job.drawn.points[:, 2]
     heights = [
-        float(np.mean(seen.screen[level == i, 1]) - corner[1]) * seen.unit + edge
+        float(np.mean(seen.screen[level == i, 1]) - seen.low[1]) * seen.unit
         for i in range(len(job.net.maps))
     ]
     _name_planes(figure, job.net, left, bottom, heights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -128,6 +129,19 @@ def test_names_that_no_file_can_have(tmp_path, monkeypatch, capsys):
     longest = "x" * 251 + ".png"
     assert main([*MAP, "-o", longest]) == 0
     assert [p.name for p in tmp_path.iterdir()] == [longest]
+
+
+def test_what_a_model_prints_is_no_result(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model = "import erfgraph as eg\nprint('here I am')\nnet = eg.load('conv3*2', (9, 9))\n"
+    Path("own_model.py").write_text(model)
+    for command in ("map", "table", "graph", "coverage"):
+        assert main([command, "own_model.py:net", "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)
+        assert err == "here I am\n"
+    assert main(["compare", "own_model.py:net", "--against", "edges", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_the_limit_of_edges_is_one_of_drawings_too(tmp_path, monkeypatch, capsys):

@@ -132,16 +132,19 @@ def compare_command(
     figure_path = check_target(output, o.FIGURES) if output is not None else None
     o.check_paper(paper, columns, figure_path)
     data_path = check_target(save, (".npz", ".json")) if save is not None else None
-    asked = _question(net, shape, channels, head, layer, unit, init, batchnorm, scalar)
     options: dict[str, Any] = {"samples": samples, "until": until, "images": images}
     options["passthrough"] = tuple(passthrough or ())
-    ready = None
-    if against in STATISTICS:
-        ready = _prepared(asked, against, {**options, "seed": seed})
-    elif given := [key for key, value in options.items() if value not in (None, ())]:
-        raise InputError(f"--{given[0]}: goes with a statistic of the gradient, not {against!r}")
-    a, cost_a = _counted(asked, measure)
-    b, cost_b = ready() if ready else _counted(asked, against)
+    with o.only_results():
+        asked = _question(net, shape, channels, head, layer, unit, init, batchnorm, scalar)
+        ready = None
+        if against in STATISTICS:
+            ready = _prepared(asked, against, {**options, "seed": seed})
+        elif given := [key for key, value in options.items() if value not in (None, ())]:
+            raise InputError(
+                f"--{given[0]}: goes with a statistic of the gradient, not {against!r}"
+            )
+        a, cost_a = _counted(asked, measure)
+        b, cost_b = ready() if ready else _counted(asked, against)
     b = _same_unit(a, b)
     with o.progress("bootstrap") as advance:
         found = eg.compare(

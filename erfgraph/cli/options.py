@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Collection
@@ -186,7 +187,13 @@ def check_name(kind: str, name: str, known: Collection[str]) -> None:
 
 def network(text: str, shape: str | None, channels: int | None, head: bool) -> eg.Network:
     """The network that a command was given."""
-    return eg.load(text, shape_of(shape), channels, head=head)
+    with only_results():
+        return eg.load(text, shape_of(shape), channels, head=head)
+
+
+def only_results() -> Any:
+    """A context: what a model's own code prints goes where it cannot stand amid results."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def on_paper(paper: str | None, columns: int | None) -> Any:

@@ -274,7 +274,7 @@ def test_the_registry_has_inner_units():
     assert sum(bool(inner_units(enlarged(name))) for name in NETWORKS) > 0.75 * len(NETWORKS)
 
 
-# --- the heads of the issue -------------------------------------------------------------------
+# --- heads of segmentation ----------------------------------------------------------------------
 
 
 def densenet121():

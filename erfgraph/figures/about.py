@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from erfgraph.erf import ERF, check_threshold
 from erfgraph.featuremap import FeatureMap, unit_of
 from erfgraph.figures.settings import own_settings
+from erfgraph.figures.style import paper_style
 from erfgraph.importance_map import ImportanceMap
 from erfgraph.network import Network
 
@@ -49,8 +50,10 @@ def described(make: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def _take_names_as_they_are(figure: Figure) -> None:
     """No formulas in a figure of ours but those of ticks: a name may hold two dollars."""
-    for text in figure.findobj(Text):
-        if isinstance(text, Text) and "$" in text.get_text() and TICK not in text.get_text():
+    with own_settings(), paper_style():  # looking through them makes ticks
+        found = [one for one in figure.findobj(Text) if isinstance(one, Text)]
+    for text in found:
+        if "$" in text.get_text() and TICK not in text.get_text():
             text.set_parse_math(False)
 
 

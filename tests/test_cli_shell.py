@@ -156,7 +156,7 @@ def test_growth_of_the_input_alone_has_no_logarithm(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     command = ["growth", *MAP[1:], "--layer", "input", "--scale", "log"]
     assert main([*command, "-o", "a.png"]) == 2
-    assert "--scale log: wants a layer of depth 1" in capsys.readouterr().err
+    assert "scale: log wants a layer of depth 1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -405,6 +405,8 @@ def test_figures_go_into_a_given_figure():
 
 def test_figures_refuse():
     found = grown("conv3*2")
+    with pytest.raises(InputError, match="scale: log wants a layer of depth 1 or more"):
+        growth_figure(eg.growth(eg.load("conv3"), "input"), scale="log")
     with pytest.raises(InputError, match="growths: got"):
         growth_figure([])
     with pytest.raises(InputError, match="growths: got 9"):

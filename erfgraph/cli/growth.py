@@ -80,8 +80,6 @@ def growth_command(
                 weights=weights,
             )
         found.append(one)
-    if path and scale == "log" and not any(one.rows[-1].depth for one in found):
-        raise InputError("--scale log: wants a layer of depth 1 or more")
     laws = [one.law(first) for one in found] if law else []
     if path:
         from erfgraph import figures

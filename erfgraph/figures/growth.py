@@ -88,6 +88,8 @@ def growth_figure(
         raise InputError(f"growths: got {len(found)}, at most {MOST_NETWORKS} can be told apart")
     if scale not in SCALES:
         raise InputError(f"scale: got {scale!r}, wanted one of {', '.join(SCALES)}")
+    if scale == "log" and not any(g.rows[-1].depth for g in found):
+        raise InputError("scale: log wants a layer of depth 1 or more, got the input alone")
     laws = [g.law(first) if law else None for g in found]
     kind = "log" if law else scale
     if ax is not None:

@@ -59,7 +59,7 @@ PALE = "#d4d4d4"
 DEFAULT_CMAP = "viridis"
 MOST_LINES = 3  # of one text: a network's notation may be long
 LINE = 0.165  # inches from one line of text to the next
-HINTED = 1.04  # width of a text on a screen over that of its letters
+HINTED = 1.07  # width of a text on a screen over that of its letters, at most
 EDGE = 0.05  # inches that stay free at the edge of a page
 JOINT = "\N{NO-BREAK SPACE}"  # between words that stay on one line
 # numbers and what they count, positions, sizes

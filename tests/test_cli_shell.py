@@ -74,7 +74,7 @@ def test_a_backend_that_there_is_not(tmp_path):
     [
         (0.0, ("map", "conv3p1*10000", "--input", "64x64", "-o", "a.png")),
         (0.5, ("map", "conv3p1*10000", "--input", "64x64", "-o", "a.png")),
-        (1.0, ("verify", "-o", "a.json")),
+        (0.3, ("verify", "--no-torch", "-o", "a.json")),
     ],
 )
 def test_ctrl_c_leaves_one_line_and_no_file(tmp_path, after, command):

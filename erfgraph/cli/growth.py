@@ -62,6 +62,7 @@ def growth_command(
     if form != "text" and law:
         raise InputError("--law: goes with --json, -o or the text table, not with --format")
     found = []
+    weighed = o.weighing(count_channels, init, batchnorm, zero_residual, scalar, weights)
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"growth of {net.name}") as advance:
@@ -72,12 +73,7 @@ def growth_command(
                 rule,
                 threshold,
                 progress=advance,
-                channels="count" if count_channels else "collapse",
-                init=init,
-                batchnorm=batchnorm,
-                zero_residual=zero_residual,
-                scalar=scalar,
-                weights=weights,
+                **weighed,
             )
         found.append(one)
     laws = [one.law(first) for one in found] if law else []

@@ -89,6 +89,7 @@ def map_command(
     look = _look(figure_path, len(nets), scale, thresholds, marginals, image, colours)
     where = o.position_of(unit)
     maps: list[eg.ImportanceMap] = []
+    weighed = o.weighing(count_channels, init, batchnorm, zero_residual, scalar, weights)
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"counting {measure} of {net.name}") as advance:
@@ -100,12 +101,7 @@ def map_command(
                     measure,
                     exact,
                     of,
-                    channels="count" if count_channels else "collapse",
-                    init=init,
-                    batchnorm=batchnorm,
-                    zero_residual=zero_residual,
-                    scalar=scalar,
-                    weights=weights,
+                    **weighed,
                     progress=advance,
                 )
             )

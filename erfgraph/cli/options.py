@@ -196,6 +196,25 @@ def only_results() -> Any:
     return contextlib.redirect_stdout(sys.stderr)
 
 
+def weighing(
+    count_channels: bool,
+    init: str | None,
+    batchnorm: str,
+    zero_residual: bool,
+    scalar: str,
+    weights: str | None,
+) -> dict[str, Any]:
+    """How paths are weighed, as `erfgraph.importance` and `erfgraph.growth` are told."""
+    return {
+        "channels": "count" if count_channels else "collapse",
+        "init": init,
+        "batchnorm": batchnorm,
+        "zero_residual": zero_residual,
+        "scalar": scalar,
+        "weights": weights,
+    }
+
+
 def on_paper(paper: str | None, columns: int | None) -> Any:
     """A context: figures made inside have the width and the letters of a paper."""
     from erfgraph.figures import paper_style

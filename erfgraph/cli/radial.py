@@ -65,6 +65,7 @@ def radial_command(
     o.check_paper(paper, columns, path)
     where = o.position_of(unit)
     found = []
+    weighed = o.weighing(count_channels, init, batchnorm, zero_residual, scalar, weights)
     for source in nets:
         net = o.network(source, shape, channels, head)
         with o.progress(f"counting {measure} of {net.name}") as advance:
@@ -74,12 +75,7 @@ def radial_command(
                 where,
                 measure,
                 of=of,
-                channels="count" if count_channels else "collapse",
-                init=init,
-                batchnorm=batchnorm,
-                zero_residual=zero_residual,
-                scalar=scalar,
-                weights=weights,
+                **weighed,
                 progress=advance,
             )
         found.append(eg.radial(imp, rule=rule, threshold=threshold))

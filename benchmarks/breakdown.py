@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 import erfgraph as eg
+from benchmarks.markdown import cells, head, keep
 from benchmarks.timing import calls
-from erfgraph.files import write_whole
 from erfgraph.lowering import lower
 from erfgraph.paths import scaled_numbers
 from erfgraph.plan import plan_for
@@ -88,10 +88,6 @@ def shares(net: eg.Network, rounds: int, least: float) -> tuple[Program, list[fl
     return program, [statistics.median(column) for column in zip(*found, strict=True)]
 
 
-def cells(*texts: str) -> str:
-    return "| " + " | ".join(texts) + " |"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -100,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="file for the table")
     options = parser.parse_args(arguments)
     rounds, least = (1, 0.02) if options.quick else (9, 0.1)
-    text = [cells(*HEAD), "|" + "---|" * len(HEAD)]
+    text = head(HEAD)
     print(*text, sep="\n", flush=True)
     for name, size in CASES:
         program, found = shares(eg.load(name, (size, size)), rounds, least)
@@ -108,9 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         percent = [f"{100 * share:.0f} %" for share in found]
         text.append(cells(f"{name}, {size}²", f"{len(numbers)}", f"{sum(numbers):,}", *percent))
         print(text[-1], flush=True)
-    if options.output:
-        whole = "\n".join([*text, ""])
-        write_whole(options.output, lambda file: file.write(whole.encode()))
+    keep(options.output, text)
     return 0
 
 

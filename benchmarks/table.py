@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
+from benchmarks.markdown import cells, head, keep
 from benchmarks.rows import chains, graphs, processes, sweeps
 from benchmarks.timing import FULL, QUICK, Effort, Fact, Line, Row, line
-from erfgraph.files import write_whole
 
 HEAD = ("work", "time", "against", "time", "found", "goal")
 PACKAGES = ("numpy", "scipy", "torch")
@@ -57,10 +57,6 @@ def lines(themes: Iterable[str], quick: bool, effort: Effort) -> Iterator[Line]:
 
 
 # --- Markdown -----------------------------------------------------------------------------
-
-
-def cells(*texts: str) -> str:
-    return "| " + " | ".join(texts) + " |"
 
 
 def markdown(found: Line) -> str:
@@ -126,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := [theme for theme in options.themes if theme not in THEMES]:
         parser.error(f"no theme {unknown[0]!r}; there are {', '.join(THEMES)}")
-    text, found = [cells(*HEAD), "|" + "---|" * len(HEAD)], []
+    text, found = head(HEAD), []
     print(*text, sep="\n", flush=True)
     for row in lines(options.themes or THEMES, options.quick, QUICK if options.quick else FULL):
         found.append(row)
@@ -134,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text[-1], flush=True)
     ending = ["", *below(found)]
     print(*ending, sep="\n")
-    if options.output:
-        whole = "\n".join([*text, *ending, ""])
-        write_whole(options.output, lambda file: file.write(whole.encode()))
+    keep(options.output, [*text, *ending])
     failed = any(row.met is False and row.excess > options.slack for row in found)
     return 1 if failed and options.check else 0
 

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.table import DISTURBED, cells, machine
+from benchmarks.markdown import cells, head, keep
+from benchmarks.table import DISTURBED, machine
 from benchmarks.timing import Effort, Row, Work, calls, read, side_by_side
 from benchmarks.tool_networks import CASES, SMALL, WHOLE, Case, made
 from benchmarks.tool_peers import Answer, NotGivenError, Tool, silence, tools
 from benchmarks.tool_truth import Truth, truth
-from erfgraph.files import write_whole
 
 THREADS = 2
 WRONG = "✗"
@@ -130,8 +130,8 @@ def compared(tool: Tool, ours: Tool, case: Case) -> str:
 Answers = Mapping[tuple[str, str], Said]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [cells(*head), "|" + "---|" * len(head), *(cells(*row) for row in rows), ""]
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [*head(names), *(cells(*row) for row in rows), ""]
 
 
 def verdicts(
@@ -148,7 +148,7 @@ def verdicts(
 
 
 def conditions(who: Sequence[Tool], times: Mapping[str, str]) -> list[str]:
-    head = ["", "version", "licence", "gives", "needs", "time on VGG-16"]
+    names = ["", "version", "licence", "gives", "needs", "time on VGG-16"]
     rows = []
     for tool in who:
         version = tool.version()
@@ -158,7 +158,7 @@ def conditions(who: Sequence[Tool], times: Mapping[str, str]) -> list[str]:
             rows.append(
                 [tool.name, version, tool.licence(), tool.gives, tool.needs, times[tool.name]]
             )
-    return ["What each gives and needs:", "", *table(head, rows)]
+    return ["What each gives and needs:", "", *table(names, rows)]
 
 
 def shortened(text: str) -> str:
@@ -224,9 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     who = [tool for tool in everyone if not options.names or tool.name in options.names]
     text = report(who, everyone[0], timed=not options.no_times)
     print(*text, sep="\n")
-    if options.output:
-        whole = "\n".join([*text, ""])
-        write_whole(options.output, lambda file: file.write(whole.encode()))
+    keep(options.output, text)
     return 0
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from figure_checks import bars_of_colour, collisions, images
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from test_agreement import bell, drawn_map, make_map
-from test_figures import bars_of_colour, collisions, images
 
 import erfgraph as eg
 from erfgraph.agreement.profiles import axis_profiles, radial_profiles

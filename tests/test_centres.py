@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from figure_checks import collisions
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 from registry import NETWORKS
 from test_cli import call, document
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.centre_grid import Centres, centre_grids

@@ -6,11 +6,11 @@ import math
 import time
 
 import pytest
+from figure_checks import collisions
 from hypothesis import given
 from hypothesis import strategies as st
 from registry import NETWORKS
 from test_cli import call, document
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.errors import InputError, NameLookupError, ThresholdError

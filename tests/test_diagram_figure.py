@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import matplotlib
 import pytest
+from figure_checks import collisions
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from overlap import overlaps
 from test_diagram import NETS, texts
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.diagram import diagram

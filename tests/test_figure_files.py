@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from figure_checks import collisions
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph import figures

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from figure_checks import collisions
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from test_figure_files import every_kind
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.figures import (

@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 import pytest
+from figure_checks import collisions
 from matplotlib.figure import Figure
 from test_cli import call, document
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.errors import InputError, NameLookupError, ThresholdError

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+from figure_checks import collisions, enclosed, images
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from PIL import Image
-from test_figures import collisions, enclosed, images
 
 import erfgraph as eg
 from erfgraph.cli import main

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from figure_checks import collisions
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from test_cli import call
-from test_figures import collisions
 
 import erfgraph as eg
 from erfgraph.errors import InputError, NameLookupError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from figure_checks import collisions
 from registry import NETWORKS
 from test_cli import call, document
-from test_figures import collisions
 from test_spectrum import with_aspp
 
 import erfgraph as eg

@@ -18,11 +18,11 @@ import erfgraph as eg
 from erfgraph.diagram import diagram
 from erfgraph.errors import InputError, SizeError
 from erfgraph.figures import architecture_figure, paper_style
-from erfgraph.figures.boxes import drawn_boxes
-from erfgraph.figures.cutting import cut_rows, lanes_before
-from erfgraph.figures.layering import rows_of, untangled
-from erfgraph.figures.strips import page_of
-from erfgraph.figures.ushape import u_page
+from erfgraph.figures.diagrams.boxes import drawn_boxes
+from erfgraph.figures.diagrams.cutting import cut_rows, lanes_before
+from erfgraph.figures.diagrams.layering import rows_of, untangled
+from erfgraph.figures.diagrams.strips import page_of
+from erfgraph.figures.diagrams.ushape import u_page
 from erfgraph.grouping import DETAILS
 
 # --- layout ---------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from erfgraph.diagram import Diagram
 from erfgraph.errors import InputError
-from erfgraph.figures import boxes as b
 from erfgraph.figures import map as single
 from erfgraph.figures import style
-from erfgraph.figures.boxes import Drawn, points, width_of
-from erfgraph.figures.fitting import Fitted, fitted
+from erfgraph.figures.diagrams import boxes as b
+from erfgraph.figures.diagrams.boxes import Drawn, points, width_of
+from erfgraph.figures.diagrams.fitting import Fitted, fitted
+from erfgraph.figures.diagrams.strips import Point
 from erfgraph.figures.given import panel_axes
-from erfgraph.figures.strips import Point
 from erfgraph.figures.style import LINE, AnyFigure, page, place, wrapped, write_lines
 from erfgraph.layer_labels import MERGES
 from erfgraph.network import Network

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from erfgraph.diagram import Diagram
-from erfgraph.figures.guides import Place, behind_of
+from erfgraph.figures.diagrams.guides import Place, behind_of
 
 MANY = 6  # lanes to one box that become one
 SWEEPS = 12  # over all rows

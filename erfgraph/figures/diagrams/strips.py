@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from erfgraph.diagram import Diagram
-from erfgraph.figures.boxes import LEADING, PART_TEXT, Drawn, points
-from erfgraph.figures.guides import Guides, Place, doors_of, mains_of
-from erfgraph.figures.layering import Rows
-from erfgraph.figures.spreading import Extent, spread
+from erfgraph.figures.diagrams.boxes import LEADING, PART_TEXT, Drawn, points
+from erfgraph.figures.diagrams.guides import Guides, Place, doors_of, mains_of
+from erfgraph.figures.diagrams.layering import Rows
+from erfgraph.figures.diagrams.spreading import Extent, spread
 
 Point = tuple[float, float]
 TINY = 1e-6

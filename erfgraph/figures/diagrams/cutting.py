@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from erfgraph.figures.guides import Place
-from erfgraph.figures.layering import Rows
+from erfgraph.figures.diagrams.guides import Place
+from erfgraph.figures.diagrams.layering import Rows
 
 HALVINGS = 24  # of the range in which the height of the tallest strip is looked for
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from erfgraph.figures.guides import Guides, Place
+from erfgraph.figures.diagrams.guides import Guides, Place
 
 Extent = tuple[float, float]  # to the left and to the right of the middle
 # what it costs, for each inch, if a link is not upright

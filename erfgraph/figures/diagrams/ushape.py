@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from erfgraph.diagram import Diagram
-from erfgraph.figures import strips as s
-from erfgraph.figures.boxes import WIRE_TEXT, Drawn, points, width_of
-from erfgraph.figures.guides import Guides, Place, doors_of, mains_of
-from erfgraph.figures.layering import Rows
-from erfgraph.figures.spreading import Extent, spread
-from erfgraph.figures.strips import Levels, Page, Point
+from erfgraph.figures.diagrams import strips as s
+from erfgraph.figures.diagrams.boxes import WIRE_TEXT, Drawn, points, width_of
+from erfgraph.figures.diagrams.guides import Guides, Place, doors_of, mains_of
+from erfgraph.figures.diagrams.layering import Rows
+from erfgraph.figures.diagrams.spreading import Extent, spread
+from erfgraph.figures.diagrams.strips import Levels, Page, Point
 
 FEWEST = 2  # skips of a U
 BETWEEN = 0.16  # inches of a skip beside its field

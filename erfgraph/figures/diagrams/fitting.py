@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from erfgraph.diagram import Diagram, diagram
 from erfgraph.errors import SizeError
-from erfgraph.figures.boxes import Drawn, drawn_boxes, used_room
-from erfgraph.figures.cutting import cut_rows, lanes_before
-from erfgraph.figures.layering import Rows, rows_of
-from erfgraph.figures.strips import ENTER, GAP, LANE, Page, page_of, zone
-from erfgraph.figures.ushape import u_page
+from erfgraph.figures.diagrams.boxes import Drawn, drawn_boxes, used_room
+from erfgraph.figures.diagrams.cutting import cut_rows, lanes_before
+from erfgraph.figures.diagrams.layering import Rows, rows_of
+from erfgraph.figures.diagrams.strips import ENTER, GAP, LANE, Page, page_of, zone
+from erfgraph.figures.diagrams.ushape import u_page
 from erfgraph.grouping import DETAILS
 from erfgraph.network import Network
 
